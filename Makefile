@@ -1,0 +1,52 @@
+# Everything here sets itself up: Python 3.11 or newer and make are all it needs.
+PYTHON ?= python3
+UV := $(CURDIR)/.uv/bin/uv
+export UV
+RUN := $(UV) run --frozen
+# Warnings are errors (pyproject.toml); two workers would fight over the two cores that the crash tests time.
+PYTEST := $(RUN) pytest
+
+.DEFAULT_GOAL := help
+
+.PHONY: help
+help: ## what can be made
+	@grep -hE '^[a-z-]+:.*##' $(MAKEFILE_LIST) | awk -F ':.*## ' '{printf "  make %-8s %s\n", $$1, $$2}'
+
+# uv is taken from the machine when it is there, else installed into the work tree.
+$(UV):
+	@mkdir -p .uv/bin
+	@if command -v uv >/dev/null 2>&1; then ln -sf "$$(command -v uv)" $(UV); \
+	else $(PYTHON) -m venv .uv/venv && .uv/venv/bin/pip install --quiet --disable-pip-version-check uv \
+	  && ln -sf ../venv/bin/uv $(UV); fi
+
+.PHONY: setup
+setup: $(UV)
+	@$(UV) sync --frozen --quiet
+
+.PHONY: demo
+demo: setup ## two bots and a small Telegram on this machine; people write to them
+	@$(RUN) posthouse demo $(DEMO)
+
+.PHONY: test
+test: setup ## the whole test suite, with a real PostgreSQL and Redis
+	@$(PYTEST) -q -m "not soak" $(TESTS)
+
+.PHONY: soak
+soak: setup ## the long runs
+	@$(PYTEST) -q -m soak $(TESTS)
+
+.PHONY: check
+check: setup ## formatting, lint, types, layers
+	@$(RUN) ruff format --check .
+	@$(RUN) ruff check .
+	@$(RUN) mypy
+	@$(RUN) lint-imports
+
+.PHONY: format
+format: setup ## format and mend what can be mended
+	@$(RUN) ruff format .
+	@$(RUN) ruff check --fix .
+
+.PHONY: bench
+bench: setup ## the figures, against the peers, in one run
+	@$(RUN) python -m bench $(BENCH)
