@@ -1,0 +1,1 @@
+"""Records and rules: pure, no I/O, no async. Everything else may import this; this imports nothing of ours."""
