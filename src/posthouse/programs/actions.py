@@ -1,0 +1,300 @@
+"""What a handler or a job may ask for. Every method here only writes down an effect; nothing happens until the commit.
+
+    say, edit, delete, document, answer, call     → deliveries, sent in order after the commit
+    enqueue                                       → a job
+    after, cancel_timer                           → a timer
+
+A message that will be edited later gets a `handle`, a name within its chat: `say("…", handle="status")`, then
+`edit("status", "…")` in this turn or in any later one. The sender knows the message id by then.
+"""
+
+from __future__ import annotations
+
+import time
+from collections.abc import Callable, Mapping
+from datetime import datetime, timedelta
+from pathlib import Path
+from typing import TYPE_CHECKING, Any
+
+import msgspec
+
+from posthouse.core.effects import (
+    Effects,
+    JobRequest,
+    Outgoing,
+    Priority,
+    StateWrite,
+    TimerRequest,
+    WhenUncertain,
+)
+from posthouse.core.entries import Event
+from posthouse.core.errors import AuthorError
+from posthouse.telegram.methods import is_answer, outbound_lane
+
+if TYPE_CHECKING:
+    from aiogram.methods import TelegramMethod
+
+HANDLE_FIELD = "posthouse_handle"  # stands in for `message_id` until the sender resolves it
+BLOB_PREFIX = "blob:"
+
+_encode = msgspec.json.encode
+
+
+class Upload(msgspec.Struct):
+    """A file named by an effect; the runtime stows it among the blobs before the commit."""
+
+    delivery: Outgoing
+    field: str
+    source: bytes | Path
+
+
+class Actions:
+    """Collects effects for one bot and one chat. `Turn` and `Job` are actions with a cause."""
+
+    __slots__ = ("bot_id", "cause", "chat_id", "effects", "lane", "trace", "uploads")
+
+    def __init__(self, bot_id: int, lane: int, chat_id: int | None, *, cause: int, trace: str) -> None:
+        self.bot_id = bot_id
+        self.lane = lane
+        self.chat_id = chat_id
+        self.cause = cause
+        self.trace = trace
+        self.effects = Effects([], [], [], [])
+        self.uploads: list[Upload] | None = None
+
+    def say(
+        self,
+        text: str,
+        *,
+        chat_id: int | str | None = None,
+        reply_markup: Any = None,
+        handle: str | None = None,
+        when_uncertain: WhenUncertain | str = WhenUncertain.RESEND,
+        priority: Priority = Priority.REPLY,
+        **parameters: Any,
+    ) -> None:
+        """Send a text message to the chat of the turn (or `chat_id`), with any parameter of `sendMessage`.
+
+        Raises `AuthorError` at once when the text is empty or the turn has no chat.
+        """
+        if not text:
+            raise AuthorError("say() needs a text: Telegram refuses an empty message")
+        target = self.chat_id if chat_id is None else chat_id
+        if target is None:
+            raise AuthorError("say() has no chat: this entry names none, so pass chat_id=…")
+        body: dict[str, Any] = {"chat_id": target, "text": text}
+        if reply_markup is not None:
+            body["reply_markup"] = reply_markup
+        if parameters:
+            body.update(parameters)
+        # The hot line of every bot, so written out instead of going through `_deliver`.
+        self.effects.deliveries.append(
+            Outgoing(
+                self.bot_id,
+                target if isinstance(target, int) else outbound_lane(target, self.lane),
+                "sendMessage",
+                _encode(body, enc_hook=_plain),
+                priority,
+                when_uncertain,
+                handle,
+                self.cause,
+                self.trace,
+            )
+        )
+
+    def edit(
+        self,
+        message: str | int,
+        text: str,
+        *,
+        chat_id: int | str | None = None,
+        reply_markup: Any = None,
+        **parameters: Any,
+    ) -> None:
+        """Replace the text of a message, named by its handle or its Telegram message id."""
+        body = self._message(message, chat_id)
+        body["text"] = text
+        if reply_markup is not None:
+            body["reply_markup"] = reply_markup
+        body.update(parameters)
+        self._deliver("editMessageText", body)
+
+    def delete(self, message: str | int, *, chat_id: int | str | None = None) -> None:
+        """Delete a message, named by its handle or its Telegram message id."""
+        self._deliver("deleteMessage", self._message(message, chat_id))
+
+    def document(
+        self,
+        file: bytes | str | Path,
+        *,
+        chat_id: int | str | None = None,
+        filename: str | None = None,
+        caption: str | None = None,
+        handle: str | None = None,
+        **parameters: Any,
+    ) -> None:
+        """Send a file of up to 50 MB: bytes, a `Path` on this machine, or a string that is a `file_id` or URL.
+
+        Bytes and paths are copied to the blob store before the commit, so the file may change or vanish afterwards.
+        """
+        body: dict[str, Any] = {"chat_id": self._target(chat_id)}
+        if caption is not None:
+            body["caption"] = caption
+        body.update(parameters)
+        if isinstance(file, str):
+            body["document"] = file
+            self._deliver("sendDocument", body, handle=handle)
+            return
+        name = filename or (file.name if isinstance(file, Path) else "document")
+        body["document"] = name
+        delivery = self._deliver("sendDocument", body, handle=handle)
+        self.uploads = self.uploads or []
+        self.uploads.append(Upload(delivery, "document", file))
+
+    def call(
+        self,
+        method: TelegramMethod[Any] | str,
+        *,
+        handle: str | None = None,
+        priority: Priority | None = None,
+        when_uncertain: WhenUncertain | str = WhenUncertain.RESEND,
+        **parameters: Any,
+    ) -> None:
+        """Any Bot API method, as an aiogram method object or by name: `call(SendDice(chat_id=7))`, `call("sendDice")`.
+
+        A name that takes a `chat_id` gets the chat of the turn when none is given. Files need `document`, a
+        `file_id` or a URL.
+        """
+        if isinstance(method, str):
+            name, body = method, parameters
+        else:
+            name, body = method.__api_method__, plain_parameters(method)
+            body.update(parameters)
+        for field, value in body.items():
+            if isinstance(value, datetime | timedelta):
+                body[field] = _unix(value)
+        if name.startswith("send") and "chat_id" not in body and self.chat_id is not None:
+            body["chat_id"] = self.chat_id
+        self._deliver(name, body, handle=handle, priority=priority, when_uncertain=when_uncertain)
+
+    def enqueue(
+        self,
+        job: str | Callable[..., Any],
+        *,
+        queue: str | None = None,
+        delay: timedelta | float = 0,
+        priority: int = 1,
+        attempts_max: int | None = None,
+        unique_key: str | None = None,
+        notify: bool = False,
+        data: Any = None,
+        **args: Any,
+    ) -> None:
+        """Queue a job (a function registered with `@app.job`, or its name) to run after the commit.
+
+        With `notify` its end comes back to this lane as the event named after the task (`@app.event`), carrying
+        `data`. Smaller `priority` (0…3) runs first. Source: S1-44…S1-46.
+        """
+        declared = getattr(job, "__posthouse_job__", None)
+        task = job if isinstance(job, str) else getattr(declared, "task", None)
+        if task is None:
+            raise AuthorError(f"{job!r} is not a job: decorate it with @app.job() or pass the task's name")
+        if not 0 <= priority <= 3:
+            raise AuthorError(f"priority {priority} of job {task} is outside 0…3")
+        self.effects.jobs.append(
+            JobRequest(
+                queue=queue or str(getattr(declared, "queue", "default")),
+                task=task,
+                args=_encode(args, enc_hook=_plain),
+                priority=priority,
+                delay_s=_seconds(delay),
+                attempts_max=attempts_max or int(getattr(declared, "attempts_max", 5)),
+                unique_key=unique_key,
+                bot_id=self.bot_id,
+                lane=self.lane,
+                notify=notify,
+                data=_encode(data, enc_hook=_plain),
+                trace=self.trace,
+            )
+        )
+
+    def after(self, delay: timedelta | float, event: str, *, data: Any = None, key: str | None = None) -> None:
+        """Come back to this lane with `event` (`@app.event`) after `delay` (seconds or timedelta).
+
+        A timer with the same `key` in this lane is replaced.
+        """
+        payload = _encode(Event(event, msgspec.Raw(_encode(data, enc_hook=_plain)), self.trace))
+        self.effects.timers.append(
+            TimerRequest(self.bot_id, self.lane, _seconds(delay), payload, key=key, trace=self.trace)
+        )
+
+    def cancel_timer(self, key: str) -> None:
+        """Cancel the timer with this key, if it still waits."""
+        self.effects.timers.append(TimerRequest(self.bot_id, self.lane, 0.0, None, key=key, trace=self.trace))
+
+    def write_state(self, name: str, data: bytes | None, *, lane: int | None = None) -> None:
+        """Write (or with None delete) one named piece of a chat's state with the commit."""
+        self.effects.states.append(StateWrite(self.bot_id, self.lane if lane is None else lane, name, data))
+
+    def _target(self, chat_id: int | str | None) -> int | str:
+        target = self.chat_id if chat_id is None else chat_id
+        if target is None:
+            raise AuthorError("this entry names no chat, so pass chat_id=…")
+        return target
+
+    def _message(self, message: str | int, chat_id: int | str | None) -> dict[str, Any]:
+        field = "message_id" if isinstance(message, int) else HANDLE_FIELD
+        return {"chat_id": self._target(chat_id), field: message}
+
+    def _deliver(
+        self,
+        method: str,
+        body: Mapping[str, Any],
+        *,
+        handle: str | None = None,
+        priority: Priority | None = None,
+        when_uncertain: WhenUncertain | str = WhenUncertain.RESEND,
+    ) -> Outgoing:
+        if priority is None:
+            priority = Priority.ANSWER if is_answer(method) else Priority.REPLY
+        chat = outbound_lane(body.get("chat_id"), self.lane)
+        payload = _encode(body, enc_hook=_plain)
+        delivery = Outgoing(
+            self.bot_id, chat, method, payload, priority, when_uncertain, handle, self.cause, self.trace
+        )
+        self.effects.deliveries.append(delivery)
+        return delivery
+
+
+def plain_parameters(method: TelegramMethod[Any]) -> dict[str, Any]:
+    """The parameters of an aiogram method, without what was left out."""
+    parameters: dict[str, Any] = _dumped(method)
+    return parameters
+
+
+def _dumped(model: Any) -> Any:
+    """An aiogram object as plain data: with the `type` it was born with, without the bot's defaults."""
+    return _without_defaults(model.model_dump(exclude_none=True, warnings=False, by_alias=True))
+
+
+def _without_defaults(value: Any) -> Any:
+    if isinstance(value, dict):
+        # `Default(…)` stands for a setting of an aiogram Bot, which there is none of here.
+        return {k: _without_defaults(v) for k, v in value.items() if type(v).__module__ != "aiogram.client.default"}
+    return [_without_defaults(item) for item in value] if isinstance(value, list) else value
+
+
+def _unix(moment: datetime | timedelta) -> int:
+    """How the Bot API writes a moment, or one that lies so far from now."""
+    return round(moment.timestamp() if isinstance(moment, datetime) else time.time() + moment.total_seconds())
+
+
+def _plain(value: Any) -> Any:
+    """What msgspec does not know: aiogram (pydantic) objects inside parameters."""
+    if hasattr(value, "model_dump"):
+        return _dumped(value)
+    raise AuthorError(f"{type(value).__name__} cannot be written as JSON: pass plain values or aiogram objects")
+
+
+def _seconds(delay: timedelta | float) -> float:
+    return delay.total_seconds() if isinstance(delay, timedelta) else float(delay)

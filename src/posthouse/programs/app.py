@@ -1,0 +1,209 @@
+"""The native way to write a bot: an `App` is a table of handlers.
+
+    App
+    ├── middleware        wraps every handler, first registered is outermost
+    └── handlers, in the order of registration; the first that fits runs
+          command("start")         a message that begins with /start (also /start@bot and deep links)
+          text("hi") · text(re)    a message with this text, or any text
+          callback("pay:")         a press of a button whose data is or begins with this
+          on("pre_checkout_query") any update of the kind
+          event("reminder")        a due timer, or the end of a job that was queued with notify=True
+    jobs and crons are declared here too, so that every worker knows them.
+
+An update that no handler fits is done: it is acknowledged and forgotten, except that an unmatched button press is
+answered, so that the person's client stops waiting.
+"""
+
+from __future__ import annotations
+
+import re
+from collections.abc import Awaitable, Callable
+from typing import Any
+
+from cronsim import CronSim, CronSimError
+
+from posthouse.core.errors import AuthorError
+from posthouse.programs.program import BotIdentity, CronSpec, Hook, JobSpec
+from posthouse.programs.turn import Turn
+from posthouse.telegram.peek import UPDATE_KINDS
+
+Handler = Callable[[Turn], Awaitable[None]]
+Middleware = Callable[[Turn, Handler], Awaitable[None]]
+Fits = Callable[[Turn], bool]
+
+_WORD = re.compile(r"\S+")
+
+
+class App:
+    """A native bot program: `app = App("workouts")`, then decorate handlers `async def handler(turn)`."""
+
+    def __init__(self, name: str, *, texts: dict[str, dict[str, str]] | None = None) -> None:
+        self.name = name
+        self.texts = texts
+        self.jobs: dict[str, JobSpec] = {}
+        self.crons: dict[str, CronSpec] = {}
+        self._handlers: dict[str, list[tuple[Fits, Handler]]] = {}
+        self._middlewares: list[Middleware] = []
+        self._chain: Handler = self._route
+        self._startup: list[Hook] = []
+        self._shutdown: list[Hook] = []
+
+    # -- handlers -----------------------------------------------------------------------------------------------
+
+    def command(self, *names: str) -> Callable[[Handler], Handler]:
+        """Handle messages that begin with one of these commands, with or without the slash in `names`."""
+        wanted = frozenset(name.lstrip("/").lower() for name in names)
+
+        def fits(turn: Turn) -> bool:
+            text = turn.update["message"].get("text") or ""
+            if not text.startswith("/"):
+                return False
+            word = _WORD.match(text, 1)  # a lone slash has none
+            return word is not None and word[0].partition("@")[0].lower() in wanted
+
+        return self._register("message", fits)
+
+    def text(self, pattern: str | re.Pattern[str] | None = None) -> Callable[[Handler], Handler]:
+        """Handle text messages: any that is not a command, this exact text, or a pattern (from the start)."""
+
+        def fits(turn: Turn) -> bool:
+            text = turn.update["message"].get("text")
+            if text is None:
+                return False
+            if pattern is None:
+                return not text.startswith("/")
+            return text == pattern if isinstance(pattern, str) else pattern.match(text) is not None
+
+        return self._register("message", fits)
+
+    def callback(self, data: str | re.Pattern[str] | None = None) -> Callable[[Handler], Handler]:
+        """Handle presses of inline buttons: any, this exact data, data that begins with `"x:"`, or a pattern."""
+
+        def fits(turn: Turn) -> bool:
+            pressed = turn.update["callback_query"].get("data") or ""
+            if data is None:
+                return True
+            if isinstance(data, re.Pattern):
+                return data.match(pressed) is not None
+            return pressed.startswith(data) if data.endswith(":") else pressed == data
+
+        return self._register("callback_query", fits)
+
+    def on(self, kind: str) -> Callable[[Handler], Handler]:
+        """Handle every update of a kind, for instance `"pre_checkout_query"`."""
+        if kind not in UPDATE_KINDS:
+            raise AuthorError(f"app.on({kind!r}): no such update kind; known are {', '.join(UPDATE_KINDS)}")
+        return self._register(kind, lambda turn: True)
+
+    def event(self, name: str) -> Callable[[Handler], Handler]:
+        """Handle a due timer of this name, or the end of a job of this task."""
+        return self._register("event", lambda turn: turn.event[0] == name)
+
+    def middleware(self, function: Middleware) -> Middleware:
+        """Wrap every handler: `async def audit(turn, call_next): …; await call_next(turn)`."""
+        self._middlewares.append(function)
+        chain: Handler = self._route
+        for layer in reversed(self._middlewares):
+            chain = _wrapped(layer, chain)
+        self._chain = chain
+        return function
+
+    # -- work outside the turn ----------------------------------------------------------------------------------
+
+    def job(
+        self,
+        task: str | None = None,
+        *,
+        queue: str = "default",
+        attempts_max: int = 5,
+        timeout_s: float = 0.0,
+    ) -> Callable[[Callable[..., Any]], Callable[..., Any]]:
+        """Register a job function `def render(job, **args)`, sync (runs in a thread) or async."""
+
+        def register(function: Callable[..., Any]) -> Callable[..., Any]:
+            name = task or function.__name__
+            if name in self.jobs:
+                raise AuthorError(f'two jobs are called {name!r}: give one of them another name with @app.job("…")')
+            spec = JobSpec(name, function, queue, attempts_max, timeout_s)
+            self.jobs[name] = spec
+            function.__posthouse_job__ = spec  # type: ignore[attr-defined]
+            return function
+
+        return register
+
+    def cron(
+        self, expression: str, *, name: str | None = None, timezone: str = "UTC", catch_up: str = "latest"
+    ) -> Callable[[Callable[..., Any]], Callable[..., Any]]:
+        """Queue a job by schedule: place above `@app.job()`. One firing runs once, however many processes there are."""
+        from datetime import datetime
+        from zoneinfo import ZoneInfo
+
+        try:
+            CronSim(expression, datetime.now(ZoneInfo(timezone)))
+        except (CronSimError, KeyError, ValueError, OSError) as error:  # the last three: a zone that is none
+            raise AuthorError(f"@app.cron({expression!r}, timezone={timezone!r}) is not a schedule: {error}") from None
+        if catch_up not in ("latest", "all", "none"):
+            raise AuthorError(f"@app.cron(catch_up={catch_up!r}): use 'latest', 'all' or 'none'")
+
+        def register(function: Callable[..., Any]) -> Callable[..., Any]:
+            spec = getattr(function, "__posthouse_job__", None)
+            if spec is None:
+                raise AuthorError("place @app.cron(…) above @app.job(): it schedules a job")
+            label = name or f"{self.name}.{spec.task}"
+            if label in self.crons:
+                raise AuthorError(f'two schedules are called {label!r}: name one of them with @app.cron(…, name="…")')
+            self.crons[label] = CronSpec(label, expression, spec.task, timezone, catch_up)
+            return function
+
+        return register
+
+    # -- life ---------------------------------------------------------------------------------------------------
+
+    def on_startup(self, hook: Hook) -> Hook:
+        """Run `hook` before the first turn."""
+        self._startup.append(hook)
+        return hook
+
+    def on_shutdown(self, hook: Hook) -> Hook:
+        """Run `hook` after the last turn."""
+        self._shutdown.append(hook)
+        return hook
+
+    def allowed_updates(self) -> list[str]:
+        return [kind for kind in UPDATE_KINDS if kind in self._handlers]
+
+    async def start(self, bots: list[BotIdentity]) -> None:
+        for hook in self._startup:
+            await hook()
+
+    async def stop(self) -> None:
+        for hook in self._shutdown:
+            await hook()
+
+    async def perform(self, turn: Turn) -> None:
+        turn.texts = self.texts
+        await self._chain(turn)
+        turn.pack_session()
+
+    async def _route(self, turn: Turn) -> None:
+        kind = turn.kind
+        for fits, handler in self._handlers.get(kind, ()):
+            if fits(turn):
+                await handler(turn)
+                return
+        if kind == "callback_query":
+            turn.answer()
+
+    def _register(self, kind: str, fits: Fits) -> Callable[[Handler], Handler]:
+        def register(handler: Handler) -> Handler:
+            self._handlers.setdefault(kind, []).append((fits, handler))
+            return handler
+
+        return register
+
+
+def _wrapped(layer: Middleware, inner: Handler) -> Handler:
+    async def call(turn: Turn) -> None:
+        await layer(turn, inner)
+
+    return call

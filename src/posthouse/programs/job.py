@@ -1,0 +1,77 @@
+"""A job as its function sees it: arguments come as keywords, effects commit with the job's end."""
+
+from __future__ import annotations
+
+from collections.abc import Awaitable, Callable, Generator
+from typing import Any
+
+import msgspec
+
+from posthouse.core.leases import JobLease
+from posthouse.programs.actions import Actions
+
+
+class Job(Actions):
+    """One attempt of one job. What it asks for (`say`, `document`, `enqueue`, …) is committed with its result.
+
+    `attempt` is 1 for the first try. `cancelled` becomes True when an operator cancels the job; a function that runs
+    long looks at it now and then. Raise `Retryable` or `Terminal` to decide; any other exception is retried with
+    back-off. Source: S1-45, architecture §9.
+    """
+
+    __slots__ = ("_progress", "attempt", "attempts_max", "bot", "cancelled", "id", "queue", "task")
+
+    def __init__(
+        self,
+        lease: JobLease,
+        *,
+        bot: str = "",
+        progress: Callable[[Job, str], None] | None = None,
+    ) -> None:
+        lane = lease.lane
+        super().__init__(
+            lease.bot_id,
+            lane,
+            lane if lease.bot_id and lane and lane > -(2**51) else None,
+            cause=-lease.id,
+            trace=lease.trace,
+        )
+        self.id = lease.id
+        self.task = lease.task
+        self.queue = lease.queue
+        self.attempt = lease.attempts
+        self.attempts_max = lease.attempts_max
+        self.bot = bot
+        self.cancelled = False
+        self._progress = progress
+
+    def progress(self, text: str) -> Awaitable[None]:
+        """Show `text` in the chat now: one message that is edited in place, at most about once in 2 s.
+
+        Unlike every other effect it does not wait for the job's end. A text that comes too soon replaces the one
+        that waits; the last one is always shown. A sync job just calls it; `await` gives way to others once.
+        """
+        if self._progress is not None and self.chat_id is not None:
+            self._progress(self, text)
+        return _BREATH
+
+    @property
+    def progress_handle(self) -> str:
+        """The handle of the progress message, to `edit` or `delete` it at the end."""
+        return f"job-{self.id}"
+
+
+class _Breath:
+    """Awaiting it lets the event loop turn once; a thread may leave it alone."""
+
+    __slots__ = ()
+
+    def __await__(self) -> Generator[None, None, None]:
+        yield
+
+
+_BREATH = _Breath()
+
+
+def job_arguments(lease: JobLease) -> dict[str, Any]:
+    return msgspec.json.decode(lease.args, type=dict[str, Any])

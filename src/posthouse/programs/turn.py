@@ -1,0 +1,252 @@
+"""A turn as a handler sees it: the entry, the chat's session, and the effects it may ask for."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Iterable
+from typing import TYPE_CHECKING, Any, Protocol, TypeVar
+
+import msgspec
+
+from posthouse.core.entries import Entry, trace_of
+from posthouse.core.errors import AuthorError
+from posthouse.core.leases import CallRecord
+from posthouse.programs.actions import Actions
+
+if TYPE_CHECKING:
+    from aiogram.types import CallbackQuery, Message, Update
+
+R = TypeVar("R")
+
+SESSION = ""  # the name of the native program's piece of state
+
+_decode = msgspec.json.decode
+_encode = msgspec.json.encode
+
+
+class Reach(Protocol):
+    """What a turn can reach beyond its own records; the runtime gives it."""
+
+    async def transact(self, function: Callable[..., R], *args: Any) -> R: ...
+
+    async def read_states(self, lane: int, names: Iterable[str]) -> dict[str, bytes]: ...
+
+    async def recall(self) -> list[CallRecord]:
+        """The calls recorded by an earlier run of this entry, by ordinal."""
+        ...
+
+    async def begin_call(self, record: CallRecord) -> None:
+        """Record durably that a call is about to be made."""
+        ...
+
+    async def end_call(self, record: CallRecord) -> None: ...
+
+
+class Turn(Actions):
+    """One run of one entry. Handlers read it, ask it for effects, and return; the runtime commits.
+
+    `attempt` is 1 for the first run. Raising `Retryable` or `Terminal` decides the outcome; any other exception is
+    retried by the bot's policy. Nothing that was asked for happens when the handler raises.
+    """
+
+    __slots__ = (
+        "_event",
+        "_reach",
+        "_session",
+        "_session_raw",
+        "_typed",
+        "_update",
+        "attempt",
+        "bot",
+        "entry",
+        "journaled",
+        "states",
+        "texts",
+    )
+
+    def __init__(
+        self,
+        entry: Entry,
+        *,
+        reach: Reach,
+        states: dict[str, bytes],
+        attempt: int = 1,
+        bot: str = "",
+        texts: dict[str, dict[str, str]] | None = None,
+    ) -> None:
+        lane = entry.lane
+        super().__init__(
+            entry.bot_id,
+            lane,
+            lane if lane > -(2**51) else None,
+            cause=entry.entry_id,
+            trace=trace_of(entry.bot_id, entry.entry_id),
+        )
+        self.entry = entry
+        self.attempt = attempt
+        self.bot = bot
+        self.states = states
+        self.texts = texts
+        self.journaled = False
+        self._reach = reach
+        self._update: dict[str, Any] | None = None
+        self._typed: Update | None = None
+        self._event: tuple[str, Any] | None = None
+        self._session: dict[str, Any] | None = None
+        self._session_raw: bytes | None = None
+
+    # -- what arrived -------------------------------------------------------------------------------------------
+
+    @property
+    def update(self) -> dict[str, Any]:
+        """The raw JSON object: Telegram's update, or the event of a timer or job."""
+        if self._update is None:
+            self._update = _decode(self.entry.payload)
+        return self._update
+
+    @property
+    def kind(self) -> str:
+        """`"message"`, `"callback_query"`, … or `"event"` for timers and finished jobs."""
+        if not self.entry.is_update:
+            return "event"
+        return next((key for key in self.update if key != "update_id"), "empty")
+
+    @property
+    def raw_message(self) -> dict[str, Any] | None:
+        """The message of the update as plain data: sent, edited, posted, or the one whose button was pressed."""
+        update = self.update
+        for kind in ("message", "edited_message", "channel_post", "edited_channel_post", "business_message"):
+            if kind in update:
+                return update[kind]  # type: ignore[no-any-return]
+        press = update.get("callback_query")
+        return press.get("message") if press else None
+
+    @property
+    def text(self) -> str:
+        """The text or caption of the message, or an empty string."""
+        message = self.raw_message or {}
+        return message.get("text") or message.get("caption") or ""
+
+    @property
+    def person(self) -> dict[str, Any]:
+        """The Telegram user who caused the update, as plain data; empty when nobody did."""
+        if not self.entry.is_update:
+            return {}  # an event's data is the author's, whatever its names
+        update = self.update
+        part = update.get("message") or update.get("callback_query")
+        if part is None:
+            part = next((value for value in update.values() if isinstance(value, dict)), {})
+        return part.get("from") or part.get("user") or {}
+
+    @property
+    def message(self) -> Message:
+        """The message as aiogram's type, parsed on first use. Raises `AuthorError` when the update has none."""
+        typed = self._typed_update()
+        found = typed.message or typed.edited_message or typed.channel_post or typed.edited_channel_post
+        if found is None and typed.callback_query is not None:
+            found = typed.callback_query.message  # type: ignore[assignment]
+        if found is None:
+            raise AuthorError(f"turn.message: an update of kind {self.kind} has no message")
+        return found
+
+    @property
+    def callback(self) -> CallbackQuery:
+        """The pressed button as aiogram's type, parsed on first use."""
+        found = self._typed_update().callback_query
+        if found is None:
+            raise AuthorError(f"turn.callback: an update of kind {self.kind} is not a button press")
+        return found
+
+    def _typed_update(self) -> Update:
+        if self._typed is None:
+            from aiogram.types import Update  # a second of import: only for handlers that want types
+
+            self._typed = Update.model_validate(self.update)
+        return self._typed
+
+    @property
+    def event(self) -> tuple[str, Any]:
+        """(name, data) of a due timer; (task, `Completion` fields as a dict) of a finished job."""
+        if self._event is None:
+            body = self.update
+            name = body["name"] if body.get("event") == "timer" else body["task"]
+            self._event = (name, body.get("data") if body.get("event") == "timer" else body)
+        return self._event
+
+    # -- what the chat remembers --------------------------------------------------------------------------------
+
+    @property
+    def session(self) -> dict[str, Any]:
+        """The chat's session: a JSON object that is committed with the turn when it changed."""
+        if self._session is None:
+            self._session_raw = self.states.get(SESSION)
+            self._session = {} if self._session_raw is None else _decode(self._session_raw)
+        return self._session
+
+    @session.setter
+    def session(self, value: dict[str, Any]) -> None:
+        _ = self.session
+        self._session = value
+
+    def pack_session(self) -> None:
+        """Turn a changed session into an effect; called once, when the handler has returned."""
+        if self._session is None:
+            return
+        packed = _encode(self._session) if self._session else None
+        if packed != self._session_raw:
+            self.write_state(SESSION, packed)
+
+    # -- what it may ask for, beyond Actions --------------------------------------------------------------------
+
+    def answer(self, text: str | None = None, *, show_alert: bool = False, ok: bool = True, **parameters: Any) -> None:
+        """Answer the query of this update: a button press, or a pre-checkout or shipping query (`ok`, `text` = error).
+
+        Raises `AuthorError` when the update is not a query.
+        """
+        update = self.update
+        if "callback_query" in update:
+            body: dict[str, Any] = {"callback_query_id": update["callback_query"]["id"]}
+            if text is not None:
+                body["text"] = text
+            if show_alert:
+                body["show_alert"] = True
+            self._deliver("answerCallbackQuery", body | parameters)
+            return
+        for kind, method, field in (
+            ("pre_checkout_query", "answerPreCheckoutQuery", "pre_checkout_query_id"),
+            ("shipping_query", "answerShippingQuery", "shipping_query_id"),
+        ):
+            if kind in update:
+                body = {field: update[kind]["id"], "ok": ok}
+                if text is not None and not ok:
+                    body["error_message"] = text
+                self._deliver(method, body | parameters)
+                return
+        if "inline_query" in update:
+            self._deliver("answerInlineQuery", {"inline_query_id": update["inline_query"]["id"]} | parameters)
+            return
+        raise AuthorError(f"answer(): an update of kind {self.kind} is not a query")
+
+    async def transact(self, function: Callable[..., R], *args: Any) -> R:
+        """Run a synchronous `function(connection, *args)` in the turn's own database transaction.
+
+        `connection` is a SQLAlchemy Core `Connection`, the same on SQLite and PostgreSQL. The result is available at
+        once; the commit is the turn's, so a handler that raises afterwards undoes it. Raises `TransactionTimeout`
+        when the transaction stays open past its budget (default 1 s). Source: architecture §6.
+        """
+        return await self._reach.transact(function, *args)
+
+    def t(self, key: str, **values: Any) -> str:
+        """The app's text for `key` in the person's language, else its first language, else the key itself."""
+        texts = self.texts or {}
+        language = str(self.person.get("language_code", "")).split("-")[0]
+        for table in (texts.get(language), *texts.values()):
+            if table and key in table:
+                return table[key].format(**values) if values else table[key]
+        return key
+
+    # -- for hosts of other frameworks --------------------------------------------------------------------------
+
+    @property
+    def reach(self) -> Reach:
+        """The turn's way to the store, for programs that host another framework."""
+        return self._reach
