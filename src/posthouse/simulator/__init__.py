@@ -1,0 +1,14 @@
+"""A Bot API server with people in it, for tests and demos: real HTTP, no token, no network.
+
+    bot ──Bot API──► calls ──► methods ──► town ◄── people ◄──control API── test or demo
+     ▲                (faults, floods)      │
+     └───────────── polls, webhooks ◄── updates
+
+It is an independent oracle: it imports nothing else of posthouse and shares with it only the facts about
+Telegram.
+"""
+
+from posthouse.simulator.clock import Clock, MovableClock, RealClock
+from posthouse.simulator.server import PortTaken, Simulator
+
+__all__ = ["Clock", "MovableClock", "PortTaken", "RealClock", "Simulator"]

@@ -1,0 +1,114 @@
+"""The Bot API over HTTP, as a bare ASGI application: `/bot<token>/<method>` and `/file/bot<token>/<path>`.
+
+Bare because a benchmark must measure the platform and not its oracle: no routing, no middleware, one JSON
+encoder.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Awaitable, Callable, MutableMapping
+from typing import Any
+from urllib.parse import unquote
+
+from posthouse.simulator.calls import Answer, answer_call, refused
+from posthouse.simulator.files import UPLOAD_BYTES_MAX
+from posthouse.simulator.parameters import parse
+from posthouse.simulator.refusals import Refusal
+from posthouse.simulator.world import World
+
+Scope = MutableMapping[str, Any]
+Receive = Callable[[], Awaitable[MutableMapping[str, Any]]]
+Send = Callable[[MutableMapping[str, Any]], Awaitable[None]]
+
+BODY_BYTES_MAX = UPLOAD_BYTES_MAX + (1 << 20)
+_JSON = (b"content-type", b"application/json")
+
+
+class BotApi:
+    """Answers bots."""
+
+    def __init__(self, world: World) -> None:
+        self.world = world
+
+    async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
+        path: str = scope["path"]
+        if path.startswith("/file/bot"):
+            await self._send_file(path, receive, send)
+            return
+        try:
+            answer = await self._answer(scope, path, receive)
+        except Refusal as refusal:
+            answer = refused(refusal)
+        if answer.lost:
+            await cut_connection(receive, send)
+        else:
+            await _send(send, answer)
+
+    async def _answer(self, scope: Scope, path: str, receive: Receive) -> Answer:
+        token, slash, method = path[len("/bot") :].partition("/")
+        body = await _read(receive)
+        if not slash or scope["method"] not in ("GET", "POST"):
+            raise Refusal(404, "Not Found")
+        bot = self.world.town.bot_by_token(token)
+        parameters = parse(scope["query_string"], _content_type(scope), body)
+        method = method.removeprefix("test/") or parameters.text("method")
+        return await answer_call(self.world, bot, method, parameters, via="http")
+
+    async def _send_file(self, path: str, receive: Receive, send: Send) -> None:
+        await _read(receive)
+        token, _, file_path = path[len("/file/bot") :].partition("/")
+        try:
+            file = self.world.town.bot_by_token(token).files.by_path(unquote(file_path))
+            if file is None:
+                raise Refusal(404, "Not Found")
+        except Refusal as refusal:
+            await _send(send, refused(refusal))
+        else:
+            await _send_body(send, 200, [(b"content-type", b"application/octet-stream")], file.data)
+
+
+async def cut_connection(receive: Receive, send: Send) -> None:
+    """Close the socket without an answer.
+
+    ASGI has no word for it, so this reaches for the transport behind uvicorn's `send`, a bound method of its
+    request cycle. Waiting for the disconnect message keeps uvicorn from answering 500 in its place.
+    """
+    getattr(send, "__self__").transport.abort()  # noqa: B009  # `send` is typed as a plain callable
+    while (await receive())["type"] != "http.disconnect":
+        pass
+
+
+async def _read(receive: Receive) -> bytes:
+    """The whole request body, or raise Refusal 413."""
+    message = await receive()
+    body: bytes = message.get("body", b"")
+    if not message.get("more_body"):
+        return body
+    chunks, size = [body], len(body)
+    while message.get("more_body"):
+        message = await receive()
+        chunks.append(message.get("body", b""))
+        size += len(chunks[-1])
+        if size > BODY_BYTES_MAX:
+            raise Refusal(413, "Request Entity Too Large")
+    return b"".join(chunks)
+
+
+def _content_type(scope: Scope) -> str:
+    for name, value in scope["headers"]:
+        if name == b"content-type":
+            return str(value, "latin-1")
+    return ""
+
+
+async def _send(send: Send, answer: Answer) -> None:
+    headers = [_JSON]
+    if answer.retry_after is not None:
+        headers.append((b"retry-after", b"%d" % answer.retry_after))
+    await _send_body(send, answer.status, headers, answer.body)
+
+
+async def _send_body(send: Send, status: int, headers: list[tuple[bytes, bytes]], body: bytes) -> None:
+    headers.append((b"content-length", b"%d" % len(body)))
+    await send({"type": "http.response.start", "status": status, "headers": headers})
+    await send({"type": "http.response.body", "body": body})
