@@ -1,0 +1,1 @@
+"""Adapters, named by their technology. Strangers to one another; only `bootstrap` names them."""

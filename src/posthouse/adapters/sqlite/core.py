@@ -1,0 +1,147 @@
+"""What the parts of the SQLite store share: the writer, the reader, the clock, the bots' numbers."""
+
+from __future__ import annotations
+
+import asyncio
+import sqlite3
+import threading
+from collections.abc import Callable
+from concurrent.futures import ThreadPoolExecutor
+from typing import Any, TypeVar
+
+from posthouse.adapters.sqlite.keys import BOTS_MAX, pack_entry, pack_lane, unpack_entry, unpack_lane
+from posthouse.adapters.sqlite.settings import SqliteSettings
+from posthouse.adapters.sqlite.writer import Writer
+from posthouse.core.errors import StoreUnavailable
+from posthouse.ports.clock import Clock
+
+R = TypeVar("R")
+
+STAMPS_RESERVED_US = 60_000_000
+
+
+class SqliteCore:
+    """One open database: a writing connection on its thread, a reading one on its own, and the names of the bots."""
+
+    def __init__(self, settings: SqliteSettings, clock: Clock, epoch: int, connection: sqlite3.Connection) -> None:
+        self.settings = settings
+        self.clock = clock
+        self.epoch = epoch
+        self.writer = Writer(settings, epoch, connection, before_commit=self._write_bots)
+        self._reading = connect(settings, readonly=True)
+        self._reader = ThreadPoolExecutor(1, thread_name_prefix="sqlite-reader")
+        self._loop = asyncio.get_running_loop()
+        self._bot_numbers: dict[int, int] = {}
+        self._bot_ids: dict[int, int] = {}
+        self._bots_unwritten: dict[int, int] = {}
+        self._numbering = threading.Lock()
+        self._token = 0
+        self.stamp_us = 0
+        self._stamps_end = 0
+
+    def load_bots(self, connection: sqlite3.Connection) -> None:
+        for number, bot_id in connection.execute("SELECT bot_no, bot_id FROM bot"):
+            self._bot_numbers[bot_id] = number
+            self._bot_ids[number] = bot_id
+
+    def next_stamp(self) -> int:
+        """A moment in microseconds that no batch had before, in this process or an earlier one."""
+        self.stamp_us = max(self.now_us(), self.stamp_us + 1)
+        if self.stamp_us > self._stamps_end:
+            self.writer.submit(self.reserve_stamps).add_done_callback(_retrieved)
+        return self.stamp_us
+
+    def reserve_stamps(self, connection: sqlite3.Connection) -> None:
+        """Write down, ahead of the batches that use them, how far stamps may go."""
+        self._stamps_end = self.stamp_us + STAMPS_RESERVED_US
+        connection.execute("INSERT OR REPLACE INTO meta VALUES ('stamp_us', ?)", (self._stamps_end,))
+
+    async def read(self, query: Callable[[sqlite3.Connection], R]) -> R:
+        """Run a query on the reading connection, which sees what is committed."""
+        return await self._loop.run_in_executor(self._reader, query, self._reading)
+
+    def new_token(self) -> int:
+        """A lease token that no other claim ever had."""
+        self._token += 1
+        return self.epoch << 32 | self._token
+
+    def now_us(self) -> int:
+        return int(self.clock.now() * 1_000_000)
+
+    def bot_number(self, bot_id: int) -> int:
+        """The bot's number in this file. A new bot's row is written by the first commit that may use the number."""
+        number = self._bot_numbers.get(bot_id)
+        return self._number_bot(bot_id) if number is None else number
+
+    def _number_bot(self, bot_id: int) -> int:
+        with self._numbering:  # asked for on the event loop and on the writer's thread
+            number = self._bot_numbers.get(bot_id)
+            if number is None:
+                number = len(self._bot_numbers) + 1
+                if number > BOTS_MAX:
+                    raise StoreUnavailable(f"one SQLite file holds at most {BOTS_MAX} bots: use PostgreSQL for more")
+                self._bots_unwritten[number] = bot_id
+                self._bot_ids[number] = bot_id
+                self._bot_numbers[bot_id] = number
+            return number
+
+    def _write_bots(self, connection: sqlite3.Connection) -> None:
+        """Part of every transaction. A rolled-back one leaves its bots to the next."""
+        if self._bots_unwritten:
+            with self._numbering:
+                unwritten = dict(self._bots_unwritten)
+            kept = {number for (number,) in connection.execute("SELECT bot_no FROM bot")}
+            connection.executemany(
+                "INSERT INTO bot VALUES (?, ?)", [row for row in unwritten.items() if row[0] not in kept]
+            )
+            with self._numbering:
+                for number in unwritten.keys() & kept:  # an earlier commit has them for good
+                    del self._bots_unwritten[number]
+
+    def bot_numbers(self) -> list[int]:
+        return sorted(self._bot_ids)
+
+    def lane_key(self, bot_id: int, lane: int) -> int:
+        return pack_lane(self.bot_number(bot_id), lane)
+
+    def entry_key(self, bot_id: int, entry_id: int) -> int:
+        return pack_entry(self.bot_number(bot_id), entry_id)
+
+    def lane_of(self, key: int) -> tuple[int, int]:
+        """(bot_id, lane)"""
+        number, lane = unpack_lane(key)
+        return self._bot_ids.get(number, 0), lane
+
+    def entry_of(self, key: int) -> tuple[int, int]:
+        """(bot_id, entry_id)"""
+        number, entry_id = unpack_entry(key)
+        return self._bot_ids.get(number, 0), entry_id
+
+    async def close(self) -> None:
+        await self.writer.close()
+        self.close_reader()
+
+    def close_reader(self) -> None:
+        self._reader.shutdown(wait=True)
+        self._reading.close()
+
+
+def connect(settings: SqliteSettings, *, readonly: bool = False) -> sqlite3.Connection:
+    """A connection with our pragmas; `isolation_level=None` because transactions are ours to begin and end."""
+    connection = sqlite3.connect(
+        settings.path, isolation_level=None, check_same_thread=False, cached_statements=512, timeout=5.0
+    )
+    connection.execute("PRAGMA journal_mode=WAL")
+    connection.execute("PRAGMA synchronous=FULL")
+    connection.execute("PRAGMA wal_autocheckpoint=0")
+    connection.execute("PRAGMA temp_store=MEMORY")
+    connection.execute("PRAGMA mmap_size=0")
+    connection.execute(f"PRAGMA cache_size=-{2048 if readonly else settings.cache_kib}")
+    if readonly:
+        connection.execute("PRAGMA query_only=1")
+    return connection
+
+
+def _retrieved(future: asyncio.Future[Any]) -> None:
+    if not future.cancelled():
+        future.exception()
