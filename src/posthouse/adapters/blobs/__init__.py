@@ -1,0 +1,1 @@
+"""Blob stores: `FolderBlobs` on this machine's disk, `BucketBlobs` on anything that obstore can reach."""

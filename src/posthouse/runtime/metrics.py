@@ -1,0 +1,62 @@
+"""The metrics, in the words of the vocabulary. One object, given to whoever counts; its registry renders `/metrics`.
+
+The two alarms that operators use: `posthouse_lane_oldest_waiting_seconds` and `posthouse_dead_letters_total`.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+
+from prometheus_client import CollectorRegistry, Counter, Gauge, Histogram
+
+from posthouse.ports.store import Gauges
+
+_FAST = (0.0005, 0.001, 0.0025, 0.005, 0.01, 0.025, 0.05, 0.1, 0.25, 0.5, 1, 2.5, 5, 10, 30)
+_SIZES = (1, 2, 4, 8, 16, 32, 64, 128, 256, 512)
+
+
+class Metrics:
+    """All counters, histograms and gauges of one platform process."""
+
+    def __init__(self, registry: CollectorRegistry | None = None) -> None:
+        self.registry = registry or CollectorRegistry(auto_describe=False)
+        self.updates = self._counter("updates_received", "Updates by what ingress did with them", "bot", "result")
+        self.ingest_seconds = self._histogram("ingest_commit_seconds", "Time to store a batch of updates", _FAST)
+        self.ingest_batch = self._histogram("ingest_batch_size", "Updates per stored batch", _SIZES)
+        self.turn_seconds = self._histogram("turn_seconds", "Time a handler ran", _FAST, "bot", "outcome")
+        self.queue_wait = self._histogram("queue_wait_seconds", "Time from stored to claimed", _FAST)
+        self.commit_seconds = self._histogram("turn_commit_seconds", "Time to commit a batch of turns", _FAST)
+        self.commit_batch = self._histogram("turn_commit_batch_size", "Settlements per commit", _SIZES)
+        self.fenced = self._counter("finish_stale", "Settlements refused because the lease was lost", "what")
+        self.reaped = self._counter("leases_reaped", "Leases taken back from the dead or overdue", "what")
+        self.dead_letters = self._counter("dead_letters", "Items given up", "bot", "what", "reason")
+        self.deliveries = self._counter("deliveries", "Sends by outcome", "bot", "outcome")
+        self.delivery_seconds = self._histogram("delivery_seconds", "Time of one Bot API call", _FAST, "method")
+        self.throttled = self._counter("delivery_throttled", "429 answers from Telegram", "bot", "scope")
+        self.jobs = self._counter("jobs", "Jobs by outcome", "queue", "task", "outcome")
+        self.job_seconds = self._histogram("job_seconds", "Time a job ran", _FAST, "task")
+        self.timers_fired = self._counter("timers_fired", "Timers that came due")
+        self.cron_fired = self._counter("cron_fired", "Schedules that fired", "name")
+        self.polling_errors = self._counter("polling_errors", "getUpdates calls that failed", "bot", "code")
+
+    def _counter(self, name: str, text: str, *labels: str) -> Counter:
+        return Counter(f"posthouse_{name}", text, labels, registry=self.registry)
+
+    def _histogram(self, name: str, text: str, buckets: tuple[float, ...], *labels: str) -> Histogram:
+        return Histogram(f"posthouse_{name}", text, labels, buckets=buckets, registry=self.registry)
+
+    def show_gauges(self, latest: Callable[[], Gauges]) -> None:
+        """Let the page show the store's gauges; `latest` returns the newest reading without touching the database."""
+        for field, name, text in (
+            ("lanes_waiting", "lanes_waiting", "Lanes with a due entry (capped)"),
+            ("lanes_leased", "lanes_leased", "Lanes being worked on (capped)"),
+            ("lanes_blocked", "lanes_blocked", "Lanes held or backing off (capped)"),
+            ("oldest_waiting_s", "lane_oldest_waiting_seconds", "Age of the oldest waiting entry"),
+            ("outbox_waiting", "outbox_lanes_waiting", "Outbound lanes with something to send (capped)"),
+            ("oldest_delivery_s", "outbox_oldest_waiting_seconds", "Age of the oldest waiting delivery"),
+            ("jobs_waiting", "jobs_waiting", "Jobs that wait (capped)"),
+            ("jobs_running", "jobs_running", "Jobs that run (capped)"),
+            ("dead_letters_open", "dead_letters_open", "Dead letters nobody has decided on (capped)"),
+        ):
+            gauge = Gauge(f"posthouse_{name}", text, registry=self.registry)
+            gauge.set_function(lambda field=field: float(getattr(latest(), field)))  # type: ignore[misc]
