@@ -1,0 +1,82 @@
+"""Natural batches: whatever arrived while the last commit was being written is the next one.
+
+No timer: when nothing runs, one item is committed at once and alone; under load the batch grows by itself, bounded by
+`size_max`. With `parallel` above 1 the next batch starts before the last has ended (stores that have several
+connections).
+"""
+
+from __future__ import annotations
+
+import asyncio
+from collections import deque
+from collections.abc import Awaitable, Callable, Sequence
+from typing import Generic, TypeVar
+
+T = TypeVar("T")
+R = TypeVar("R")
+
+
+class Batches(Generic[T, R]):
+    """Collects items and hands them to `commit`, which returns one result for each."""
+
+    def __init__(
+        self,
+        commit: Callable[[Sequence[T]], Awaitable[Sequence[R]]],
+        *,
+        size_max: int = 256,
+        parallel: int = 1,
+    ) -> None:
+        self._commit = commit
+        self._size_max = size_max
+        self._parallel = parallel
+        self._waiting: deque[tuple[T, asyncio.Future[R]]] = deque()
+        self._running = 0
+        self._tasks: set[asyncio.Task[None]] = set()
+        self._loop = asyncio.get_running_loop()
+
+    def __len__(self) -> int:
+        return len(self._waiting)
+
+    def submit(self, item: T) -> asyncio.Future[R]:
+        """Queue an item; the future has its result, or the error of its whole batch, when the commit has returned."""
+        future: asyncio.Future[R] = self._loop.create_future()
+        self._waiting.append((item, future))
+        # A second batch starts beside the first only when it is worth its round trip.
+        if self._running < self._parallel and (not self._running or len(self._waiting) >= self._size_max // 4):
+            self._running += 1
+            task = self._loop.create_task(self._drain())
+            self._tasks.add(task)
+            task.add_done_callback(self._tasks.discard)
+        return future
+
+    async def flush(self) -> None:
+        """Wait until everything that was submitted is committed or has failed."""
+        while self._tasks:
+            await asyncio.wait(self._tasks)
+
+    async def _drain(self) -> None:
+        try:
+            while self._waiting:
+                await self._commit_batch()
+        finally:
+            # At once, not when the task's callbacks run: an item submitted in between must start a new drain.
+            self._running -= 1
+
+    async def _commit_batch(self) -> None:
+        waiting = self._waiting
+        batch = [waiting.popleft() for _ in range(min(len(waiting), self._size_max))]
+        try:
+            results = await self._commit([item for item, _ in batch])
+        except asyncio.CancelledError:
+            for _, future in batch:
+                future.cancel()
+            raise
+        except Exception as error:
+            for _, future in batch:
+                if not future.done():
+                    future.set_exception(error)
+                    future.exception()  # whoever waited may have gone: that is no warning
+            return
+        for (_, future), result in zip(batch, results, strict=True):
+            if not future.done():
+                future.set_result(result)

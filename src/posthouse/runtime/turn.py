@@ -1,0 +1,374 @@
+"""One turn: load → perform → settle → commit. The road of one update, from a claimed lane to the commit.
+
+    lease ──► for each entry, oldest first
+                load      the entry, the chat's state as the turns before it left it
+                perform   the program; what it wants comes back as data in `turn.effects`
+                settle    decide the outcome: Done, Retry (back-off) or Dead (skip, hold, drop)
+              commit      everything at once, fenced by the lease
+
+Who keeps the promise if the process dies on the next line? Before the commit nothing has happened: the entry is still
+in the inbox and runs again. After it everything has: the entry is done, and its messages, jobs and state are written.
+No network call is made here, and none while a transaction is open. A turn that used `turn.transact` commits alone, in
+its own transaction; all others share one (`runtime.batches`).
+"""
+
+from __future__ import annotations
+
+import asyncio
+import traceback
+from collections.abc import Awaitable, Callable, Iterable
+from math import inf
+from typing import Any, TypeVar
+
+import structlog
+
+from posthouse.core.effects import Effects
+from posthouse.core.entries import Entry
+from posthouse.core.errors import Retryable, StoreUnavailable, Terminal
+from posthouse.core.leases import Burial, CallRecord, Lease, Settlement
+from posthouse.core.outcomes import DONE, Dead, Done, OnDead, Outcome, Retry
+from posthouse.ports.clock import Clock
+from posthouse.ports.store import Journal, Turns, TurnTransaction
+from posthouse.programs.actions import Actions
+from posthouse.programs.turn import Turn
+from posthouse.runtime.batches import Batches
+from posthouse.runtime.bots import RunningBot, TurnPolicy
+from posthouse.runtime.metrics import Metrics
+
+R = TypeVar("R")
+
+log = structlog.get_logger("posthouse.turn")
+
+# Turns of one lease share a commit unless their handlers really waited: then nobody's reply waits for the next handler.
+COMMIT_AFTER_S = 0.02
+ERROR_MAX = 4000
+
+
+class HandlerTimeout(Exception):
+    """The handler ran longer than its bot's `handler_timeout_s`."""
+
+
+class LeaseWork:
+    """The work on one lease: what has been done of it and is not committed yet."""
+
+    __slots__ = (
+        "bot",
+        "deadline",
+        "effects",
+        "journaled",
+        "lease",
+        "left",
+        "lost",
+        "started_at",
+        "task",
+        "timed_out",
+        "uncommitted",
+    )
+
+    def __init__(self, lease: Lease, bot: RunningBot, now: float) -> None:
+        self.lease = lease
+        self.bot = bot
+        self.left = len(lease.entries)
+        self.uncommitted: list[int] = []
+        self.effects = Effects([], [], [], [])
+        self.journaled = False
+        self.started_at = now
+        self.deadline = now + bot.policy.handler_timeout_s
+        self.timed_out = False
+        self.lost = False
+        self.task: asyncio.Task[None] | None = None
+
+    def add(self, turn: Turn) -> None:
+        """Take a finished turn along to the next commit; the turns after it see its state."""
+        self.uncommitted.append(turn.entry.entry_id)
+        self.journaled = self.journaled or turn.journaled
+        done, wanted = self.effects, turn.effects
+        if wanted.deliveries:
+            done.deliveries += wanted.deliveries
+        if wanted.jobs:
+            done.jobs += wanted.jobs
+        if wanted.timers:
+            done.timers += wanted.timers
+        if wanted.states:
+            done.states += wanted.states
+            self.remember(turn)
+
+    def remember(self, turn: Turn) -> None:
+        states = self.lease.states = dict(self.lease.states)
+        for write in turn.effects.states:
+            if write.lane == self.lease.lane:
+                if write.data is None:
+                    states.pop(write.name, None)
+                else:
+                    states[write.name] = write.data
+
+    def settlement(self, **more: Any) -> Settlement:
+        """What is to be committed now; the work starts anew behind it."""
+        settlement = Settlement(self.lease, self.uncommitted, self.effects, journaled=self.journaled, **more)
+        self.uncommitted, self.effects, self.journaled = [], Effects([], [], [], []), False
+        return settlement
+
+
+class TurnRunner:
+    """Runs leases. One per process; it holds no state of a turn."""
+
+    def __init__(
+        self,
+        bots: dict[int, RunningBot],
+        turns: Turns,
+        journal: Journal,
+        *,
+        stow: Callable[[Actions], Awaitable[None]],
+        clock: Clock,
+        metrics: Metrics,
+        nudge_timers: Callable[[], None] = lambda: None,
+        commits_parallel: int = 1,
+    ) -> None:
+        self._bots = bots
+        self.turns = turns
+        self.journal = journal
+        self._stow = stow
+        self._clock = clock
+        self._metrics = metrics
+        self._nudge_timers = nudge_timers
+        self._commits = Batches(self._settle_batch, parallel=commits_parallel)
+        self._seconds: dict[tuple[int, str], Any] = {}
+
+    def begin(self, lease: Lease) -> LeaseWork:
+        return LeaseWork(lease, self._bots[lease.bot_id], self._clock.monotonic())
+
+    def serves(self, lease: Lease) -> bool:
+        return lease.bot_id in self._bots
+
+    # -- the story ----------------------------------------------------------------------------------------------
+
+    async def run(self, work: LeaseWork) -> None:
+        """Run every entry of the lease and commit what they did."""
+        for entry in work.lease.entries:
+            turn, reach = self._load(work, entry)
+            outcome = self._decide(work, await self._perform(work, turn))
+            work.left -= 1
+            if isinstance(outcome, Done):
+                if reach.transaction is not None:
+                    await self._commit_alone(work, turn, reach)
+                else:
+                    work.add(turn)
+                    if work.left and self._clock.monotonic() - work.started_at > COMMIT_AFTER_S:
+                        await self._commit(work, work.settlement(keep=True))
+            else:
+                await reach.undo()
+                if await self._give_up_or_retry(work, entry, outcome):
+                    return
+            if work.lost:
+                return
+        await self._commit(work, work.settlement())
+
+    def _load(self, work: LeaseWork, entry: Entry) -> tuple[Turn, TurnReach]:
+        now = self._clock.monotonic()
+        work.deadline = now + work.bot.policy.handler_timeout_s
+        reach = TurnReach(self, work, entry)
+        attempt = work.lease.attempts if entry is work.lease.entries[0] else 1
+        return Turn(entry, reach=reach, states=work.lease.states, attempt=attempt, bot=work.bot.name), reach
+
+    async def _perform(self, work: LeaseWork, turn: Turn) -> BaseException | None:
+        """Run the program. Whatever a handler raises ends here: the one place that catches the author's exceptions."""
+        started = self._clock.monotonic()
+        failure: BaseException | None = None
+        try:
+            await work.bot.program.perform(turn)
+            if turn.uploads:
+                await self._stow(turn)
+        except asyncio.CancelledError:
+            if not work.timed_out:
+                raise
+            _uncancel()
+            failure = HandlerTimeout(f"the handler ran longer than {work.bot.policy.handler_timeout_s:g} s")
+        except (Exception, SystemExit) as error:
+            failure = error
+        work.timed_out = False
+        work.deadline = inf  # only a handler is cut off, never a commit
+        self._observe(turn, "done" if failure is None else "failed", self._clock.monotonic() - started)
+        return failure
+
+    def _decide(self, work: LeaseWork, failure: BaseException | None) -> Outcome:
+        """The outcome of a turn, and a log line when it is not Done."""
+        if failure is None:
+            return DONE
+        attempts = work.lease.attempts if work.left == len(work.lease.entries) else 1
+        outcome = outcome_of(failure, attempts, work.bot.policy)
+        entry = work.lease.entries[len(work.lease.entries) - work.left]
+        log.warning(
+            "turn.died" if isinstance(outcome, Dead) else "turn.failed",
+            trace=f"{entry.bot_id}:{entry.entry_id}",
+            bot=work.bot.name,
+            lane=entry.lane,
+            attempt=attempts,
+            error=repr(failure),
+            exc_info=failure if not isinstance(failure, HandlerTimeout) else None,
+            **({"retry_in_s": round(outcome.delay_s, 3)} if isinstance(outcome, Retry) else {}),
+        )
+        return outcome
+
+    async def _give_up_or_retry(self, work: LeaseWork, entry: Entry, outcome: Retry | Dead) -> bool:
+        """Commit what came before and postpone, bury or drop this entry; True when the lease has ended with it."""
+        if isinstance(outcome, Retry):
+            await self._commit(work, work.settlement(delay_s=outcome.delay_s))
+            return True
+        bot = work.bot
+        self._metrics.dead_letters.labels(bot.name, "entry", outcome.reason).inc()
+        if outcome.policy is OnDead.HOLD:
+            await self._commit(work, work.settlement(hold=f"{outcome.reason}: {outcome.error.splitlines()[-1][:200]}"))
+            return True
+        settlement = work.settlement(keep=work.left > 0)
+        if outcome.policy is OnDead.SKIP:
+            attempts = work.lease.attempts if entry is work.lease.entries[0] else 1
+            settlement.buried = [Burial(entry.entry_id, outcome.error, outcome.reason, attempts)]
+        else:
+            settlement.done = [*settlement.done, entry.entry_id]
+        settlement.journaled = True
+        await self._commit(work, settlement)
+        return work.left == 0
+
+    # -- commits ------------------------------------------------------------------------------------------------
+
+    async def _commit(self, work: LeaseWork, settlement: Settlement) -> None:
+        """Commit together with whoever else is ready; keep trying while the store is away and the lease may hold."""
+        delay_s = 0.05
+        while True:
+            try:
+                held = await self._commits.submit(settlement)
+                break
+            except StoreUnavailable as error:
+                if delay_s > 5:
+                    log.error("turn.uncommitted", bot=work.bot.name, lane=work.lease.lane, error=str(error))
+                    raise
+                await self._clock.sleep(delay_s)
+                delay_s *= 2
+        if not held:
+            self._fenced(work)
+        work.started_at = self._clock.monotonic()
+
+    async def _commit_alone(self, work: LeaseWork, turn: Turn, reach: TurnReach) -> None:
+        """Commit a turn in the transaction that its handler used; it is rolled back when it took too long."""
+        assert reach.transaction is not None
+        work.journaled = turn.journaled
+        work.effects = turn.effects
+        work.uncommitted = [turn.entry.entry_id]
+        try:
+            if reach.failure is not None:
+                raise reach.failure  # the handler went on after a failed function: half of its work must not stay
+            if not await reach.transaction.commit(work.settlement(keep=work.left > 0)):
+                self._fenced(work)
+        except Exception as failure:
+            await reach.undo()
+            work.left += 1
+            outcome = self._decide(work, failure)
+            work.left -= 1
+            assert not isinstance(outcome, Done)
+            work.lost = await self._give_up_or_retry(work, turn.entry, outcome)
+            return
+        work.remember(turn)
+        if turn.effects.timers:
+            self._nudge_timers()
+
+    async def _settle_batch(self, settlements: Any) -> list[bool]:
+        metrics = self._metrics
+        started = self._clock.monotonic()
+        verdicts = await self.turns.settle(settlements)
+        metrics.commit_seconds.observe(self._clock.monotonic() - started)
+        metrics.commit_batch.observe(len(settlements))
+        if any(settlement.effects.timers for settlement in settlements):
+            self._nudge_timers()
+        return verdicts
+
+    def _fenced(self, work: LeaseWork) -> None:
+        """Somebody else owns the lane: what this work did is dropped, and theirs counts."""
+        work.lost = True
+        self._metrics.fenced.labels("turn").inc()
+        log.warning("turn.fenced", bot=work.bot.name, lane=work.lease.lane)
+
+    async def before_transaction(self, work: LeaseWork) -> None:
+        """A turn's own transaction carries that turn alone, so what came before it is committed first."""
+        if work.uncommitted:
+            await self._commit(work, work.settlement(keep=True))
+
+    def _observe(self, turn: Turn, outcome: str, seconds: float) -> None:
+        key = (turn.bot_id, outcome)
+        child = self._seconds.get(key)
+        if child is None:
+            child = self._seconds[key] = self._metrics.turn_seconds.labels(turn.bot, outcome)
+        child.observe(seconds)
+
+
+def outcome_of(failure: BaseException, attempts: int, policy: TurnPolicy) -> Outcome:
+    """What a failed turn comes to: the author's words count first, then the number of tries."""
+    error = "".join(traceback.format_exception(failure))[-ERROR_MAX:]
+    if isinstance(failure, Terminal):
+        return Dead(error, failure.reason, policy.on_dead)
+    if policy.retry.exhausted(attempts):
+        return Dead(error, type(failure).__name__, policy.on_dead)
+    if isinstance(failure, Retryable) and failure.retry_after_s is not None:
+        return Retry(max(failure.retry_after_s, 0.001), error)
+    return Retry(max(policy.retry.delay_s(attempts), 0.001), error)
+
+
+class TurnReach:
+    """What one turn can reach: its transaction, its chat's state, its recorded calls."""
+
+    __slots__ = ("_entry", "_runner", "_work", "failure", "transaction")
+
+    def __init__(self, runner: TurnRunner, work: LeaseWork, entry: Entry) -> None:
+        self._runner = runner
+        self._work = work
+        self._entry = entry
+        self.transaction: TurnTransaction | None = None
+        self.failure: Exception | None = None
+
+    async def transact(self, function: Callable[..., R], *args: Any) -> R:
+        if self.transaction is None:
+            await self._runner.before_transaction(self._work)
+            budget_s = self._work.bot.policy.transact_budget_s
+            self.transaction = await self._runner.turns.open(self._work.lease, budget_s=budget_s)
+        try:
+            return await self.transaction.run(function, *args)
+        except Exception as error:
+            self.failure = error
+            raise
+
+    async def undo(self) -> None:
+        if self.transaction is not None:
+            await self.transaction.rollback()
+
+    async def read_states(self, lane: int, names: Iterable[str]) -> dict[str, bytes]:
+        """What the store has, under what the turns of this lease changed and did not commit yet."""
+        work, wanted = self._work, list(names)
+        lease = work.lease
+        if lane == lease.lane and lease.states_complete:
+            return {name: lease.states[name] for name in wanted if name in lease.states}
+        found = dict(await self._runner.turns.read_states(lease.bot_id, lane, wanted))
+        for write in work.effects.states:
+            if write.bot_id == lease.bot_id and write.lane == lane and write.name in wanted:
+                if write.data is None:
+                    found.pop(write.name, None)
+                else:
+                    found[write.name] = write.data
+        return found
+
+    async def recall(self) -> list[CallRecord]:
+        if not self._work.lease.resumed:
+            return []
+        return await self._runner.journal.recall(self._work.lease, self._entry.entry_id)
+
+    async def begin_call(self, record: CallRecord) -> None:
+        await self._runner.journal.begin(self._work.lease, record)
+
+    async def end_call(self, record: CallRecord) -> None:
+        await self._runner.journal.end(self._work.lease, record)
+
+
+def _uncancel() -> None:
+    """The cancellation was ours and has served its purpose; without this an outer timeout would see it too."""
+    task = asyncio.current_task()
+    if task is not None:
+        while task.cancelling():
+            task.uncancel()
