@@ -182,6 +182,13 @@ def open_store(settings: Settings, clock: Clock | None = None) -> tuple[Store, i
     )
 
 
+def open_gateway(settings: Settings, blobs: Blobs | None = None) -> TelegramGateway:
+    """The way to the Bot API server of `[telegram] api_url`; it connects with the first call."""
+    from posthouse.adapters.http.bot_api import BotApiGateway
+
+    return BotApiGateway(settings.telegram.api_url, blobs)
+
+
 async def migrate(settings: Settings) -> tuple[str | None, str]:
     """Bring the store to this program's schema; returns (before, after)."""
     if settings.store.url.startswith("sqlite:///"):
@@ -191,6 +198,56 @@ async def migrate(settings: Settings) -> tuple[str | None, str]:
     from posthouse.adapters.postgres import migrate as migrate_postgres
 
     return await migrate_postgres(settings.store.url)
+
+
+async def read_schema(settings: Settings) -> tuple[str | None, str]:
+    """(revision the store has, revision this program wants). A process that works on the store is not disturbed.
+
+    Raises `StoreUnavailable` when it cannot be read, `SchemaMismatch` when PostgreSQL has another one.
+    """
+    if settings.store.url.startswith("sqlite:///"):
+        from posthouse.adapters.sqlite.schema import SCHEMA
+
+        return await asyncio.to_thread(_sqlite_revision, sqlite_path(settings)), SCHEMA
+    store, _ = open_store(settings)
+    await store.open()
+    try:
+        return await store.upkeep.schema()
+    finally:
+        await store.close()
+
+
+def _sqlite_revision(path: str) -> str | None:
+    """Read-only, hence past the file lock of the process that has the file."""
+    import sqlite3
+    from contextlib import closing
+
+    from posthouse.adapters.sqlite.schema import revision
+
+    try:
+        with closing(sqlite3.connect(f"{Path(path).resolve().as_uri()}?mode=ro", uri=True)) as connection:
+            return revision(connection)
+    except sqlite3.Error as error:
+        raise StoreUnavailable(f"{path} cannot be read: {error}") from None
+
+
+def configured_bots(settings: Settings) -> list[RunningBot]:
+    """The bots with their programs, nothing opened and nothing bound: what `posthouse check` looks at."""
+    store, _ = open_store(settings)
+    return [*_bots(settings, store, Metrics(), SystemClock()).values()]
+
+
+def webhook_plan(bot: RunningBot) -> WebhookPlan:
+    """What a webhook bot's webhook is to be."""
+    return WebhookPlan(
+        bot.bot_id,
+        bot.name,
+        bot.identity.token,
+        f"{bot.public_url.rstrip('/')}{bot.path}",
+        bot.secret,
+        tuple(bot.program.allowed_updates()),
+        bot.max_connections,
+    )
 
 
 def is_new(settings: Settings) -> bool:
@@ -374,6 +431,7 @@ def _add_ingress(
     parallel: int,
 ) -> None:
     from posthouse.adapters.http.ingress import WebhookApp
+    from posthouse.adapters.http.protocol import WebhookProtocol
     from posthouse.adapters.http.server import HttpServer
 
     chosen = settings.ingress
@@ -409,7 +467,7 @@ def _add_ingress(
         metrics_page=lambda: generate_latest(metrics.registry),
         ready=ready,
     )
-    platform.server = HttpServer(app, host=settings.http.host, port=settings.http.port)
+    platform.server = HttpServer(app, host=settings.http.host, port=settings.http.port, http=WebhookProtocol)
     polled = [bot for bot in bots.values() if bot.mode == "polling"]
     platform.pollers = [
         Poller(
@@ -428,18 +486,7 @@ def _add_ingress(
 
     async def register() -> None:
         if webhooks and settings.http.register_webhooks:
-            plans = [
-                WebhookPlan(
-                    bot.bot_id,
-                    bot.name,
-                    bot.identity.token,
-                    f"{bot.public_url.rstrip('/')}{bot.path}",
-                    bot.secret,
-                    tuple(bot.program.allowed_updates()),
-                    bot.max_connections,
-                )
-                for bot in webhooks
-            ]
+            plans = [webhook_plan(bot) for bot in webhooks]
             await register_webhooks(gateway, plans, late, clock, WebhookSettings(local_api=local_api))
         for bot in polled:
             try:

@@ -24,5 +24,6 @@ class RetryPolicy:
 
         `chance` in [0, 1) replaces the random draw.
         """
-        ceiling = min(self.cap_s, self.base_s * self.factor ** max(0, attempts - 1))
+        exponent = min(max(0, attempts - 1), 64)  # beyond that every cap is reached, and floats end
+        ceiling = min(self.cap_s, self.base_s * self.factor**exponent)
         return ceiling * (0.5 + 0.5 * (random.random() if chance is None else chance))

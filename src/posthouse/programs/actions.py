@@ -59,7 +59,7 @@ class Actions:
         self.chat_id = chat_id
         self.cause = cause
         self.trace = trace
-        self.effects = Effects([], [], [], [])
+        self.effects = Effects()
         self.uploads: list[Upload] | None = None
 
     def say(

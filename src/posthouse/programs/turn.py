@@ -108,7 +108,10 @@ class Turn(Actions):
         """`"message"`, `"callback_query"`, … or `"event"` for timers and finished jobs."""
         if not self.entry.is_update:
             return "event"
-        return next((key for key in self.update if key != "update_id"), "empty")
+        for key in self.update:
+            if key != "update_id":
+                return key
+        return "empty"
 
     @property
     def raw_message(self) -> dict[str, Any] | None:

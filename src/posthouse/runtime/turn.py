@@ -48,6 +48,10 @@ class HandlerTimeout(Exception):
     """The handler ran longer than its bot's `handler_timeout_s`."""
 
 
+class HandlerCrash(Exception):
+    """Every try of the entry began, and none came to an end: it takes the process along."""
+
+
 class LeaseWork:
     """The work on one lease: what has been done of it and is not committed yet."""
 
@@ -70,7 +74,7 @@ class LeaseWork:
         self.bot = bot
         self.left = len(lease.entries)
         self.uncommitted: list[int] = []
-        self.effects = Effects([], [], [], [])
+        self.effects: Effects | None = None
         self.journaled = False
         self.started_at = now
         self.deadline = now + bot.policy.handler_timeout_s
@@ -82,6 +86,11 @@ class LeaseWork:
         """Take a finished turn along to the next commit; the turns after it see its state."""
         self.uncommitted.append(turn.entry.entry_id)
         self.journaled = self.journaled or turn.journaled
+        if turn.effects.states:
+            self.remember(turn)
+        if self.effects is None:
+            self.effects = turn.effects  # nearly always the only turn of its commit
+            return
         done, wanted = self.effects, turn.effects
         if wanted.deliveries:
             done.deliveries += wanted.deliveries
@@ -91,9 +100,10 @@ class LeaseWork:
             done.timers += wanted.timers
         if wanted.states:
             done.states += wanted.states
-            self.remember(turn)
 
     def remember(self, turn: Turn) -> None:
+        if not self.left:
+            return  # no turn follows that could look
         states = self.lease.states = dict(self.lease.states)
         for write in turn.effects.states:
             if write.lane == self.lease.lane:
@@ -104,8 +114,9 @@ class LeaseWork:
 
     def settlement(self, **more: Any) -> Settlement:
         """What is to be committed now; the work starts anew behind it."""
-        settlement = Settlement(self.lease, self.uncommitted, self.effects, journaled=self.journaled, **more)
-        self.uncommitted, self.effects, self.journaled = [], Effects([], [], [], []), False
+        effects = Effects() if self.effects is None else self.effects
+        settlement = Settlement(self.lease, self.uncommitted, effects, journaled=self.journaled, **more)
+        self.uncommitted, self.effects, self.journaled = [], None, False
         return settlement
 
 
@@ -132,7 +143,6 @@ class TurnRunner:
         self._metrics = metrics
         self._nudge_timers = nudge_timers
         self._commits = Batches(self._settle_batch, parallel=commits_parallel)
-        self._seconds: dict[tuple[int, str], Any] = {}
 
     def begin(self, lease: Lease) -> LeaseWork:
         return LeaseWork(lease, self._bots[lease.bot_id], self._clock.monotonic())
@@ -146,11 +156,14 @@ class TurnRunner:
         """Run every entry of the lease and commit what they did."""
         for entry in work.lease.entries:
             turn, reach = self._load(work, entry)
-            outcome = self._decide(work, await self._perform(work, turn))
+            failure = _worn_out(work, turn) or await self._perform(work, turn)
+            outcome = self._decide(work, failure)
             work.left -= 1
             if isinstance(outcome, Done):
                 if reach.transaction is not None:
                     await self._commit_alone(work, turn, reach)
+                    if not work.left:
+                        return  # the lease ended with that commit
                 else:
                     work.add(turn)
                     if work.left and self._clock.monotonic() - work.started_at > COMMIT_AFTER_S:
@@ -293,11 +306,17 @@ class TurnRunner:
             await self._commit(work, work.settlement(keep=True))
 
     def _observe(self, turn: Turn, outcome: str, seconds: float) -> None:
-        key = (turn.bot_id, outcome)
-        child = self._seconds.get(key)
-        if child is None:
-            child = self._seconds[key] = self._metrics.turn_seconds.labels(turn.bot, outcome)
-        child.observe(seconds)
+        self._metrics.turn_seconds.labels(turn.bot, outcome).observe(seconds)
+
+
+def _worn_out(work: LeaseWork, turn: Turn) -> HandlerCrash | None:
+    """A try is counted before it runs, so one too many means that the process died in the others; it is not run."""
+    tries_max = work.bot.policy.retry.attempts_max
+    if turn.attempt <= tries_max:
+        return None
+    return HandlerCrash(
+        f"{turn.attempt - 1} tries began and none ended: the process died, or lost its lease, each time"
+    )
 
 
 def outcome_of(failure: BaseException, attempts: int, policy: TurnPolicy) -> Outcome:
@@ -346,7 +365,7 @@ class TurnReach:
         if lane == lease.lane and lease.states_complete:
             return {name: lease.states[name] for name in wanted if name in lease.states}
         found = dict(await self._runner.turns.read_states(lease.bot_id, lane, wanted))
-        for write in work.effects.states:
+        for write in work.effects.states if work.effects is not None else ():
             if write.bot_id == lease.bot_id and write.lane == lane and write.name in wanted:
                 if write.data is None:
                     found.pop(write.name, None)

@@ -40,8 +40,9 @@ class WebhookApp:
         metrics_page: Callable[[], bytes],
         ready: Callable[[], Awaitable[str | None]],
     ) -> None:
-        self._ingress = ingress
+        self.ingress = ingress
         self._endpoints = endpoints  # by path
+        self.endpoints_by_url = {path.encode(): endpoint for path, endpoint in endpoints.items()}
         self._metrics_page = metrics_page
         self._ready = ready
 
@@ -57,7 +58,7 @@ class WebhookApp:
             await self._webhook(endpoint, scope, receive, send)
 
     async def _webhook(self, endpoint: Endpoint, scope: dict[str, Any], receive: Receive, send: Send) -> None:
-        ingress = self._ingress
+        ingress = self.ingress
         secret = b""
         length = b"0"
         for name, value in scope["headers"]:

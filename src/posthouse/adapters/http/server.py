@@ -18,13 +18,13 @@ KEEP_ALIVE_S = 75  # Telegram keeps its connections; closing them costs it a han
 class HttpServer:
     """Serves one ASGI application. The socket is bound at once: a taken port is known before anything starts."""
 
-    def __init__(self, app: Any, *, host: str, port: int, key: str = "http.port") -> None:
+    def __init__(self, app: Any, *, host: str, port: int, key: str = "http.port", http: Any = "httptools") -> None:
         self._socket = _bind(host, port, key)
         self.port: int = self._socket.getsockname()[1]
         self._server = _Server(
             uvicorn.Config(
                 app,
-                http="httptools",
+                http=http,
                 loop="none",
                 ws="none",
                 lifespan="off",

@@ -17,8 +17,6 @@ from posthouse.ports.clock import Clock
 
 R = TypeVar("R")
 
-STAMPS_RESERVED_US = 60_000_000
-
 
 class SqliteCore:
     """One open database: a writing connection on its thread, a reading one on its own, and the names of the bots."""
@@ -36,32 +34,18 @@ class SqliteCore:
         self._bots_unwritten: dict[int, int] = {}
         self._numbering = threading.Lock()
         self._token = 0
-        self.stamp_us = 0
-        self._stamps_end = 0
 
     def load_bots(self, connection: sqlite3.Connection) -> None:
         for number, bot_id in connection.execute("SELECT bot_no, bot_id FROM bot"):
             self._bot_numbers[bot_id] = number
             self._bot_ids[number] = bot_id
 
-    def next_stamp(self) -> int:
-        """A moment in microseconds that no batch had before, in this process or an earlier one."""
-        self.stamp_us = max(self.now_us(), self.stamp_us + 1)
-        if self.stamp_us > self._stamps_end:
-            self.writer.submit(self.reserve_stamps).add_done_callback(_retrieved)
-        return self.stamp_us
-
-    def reserve_stamps(self, connection: sqlite3.Connection) -> None:
-        """Write down, ahead of the batches that use them, how far stamps may go."""
-        self._stamps_end = self.stamp_us + STAMPS_RESERVED_US
-        connection.execute("INSERT OR REPLACE INTO meta VALUES ('stamp_us', ?)", (self._stamps_end,))
-
     async def read(self, query: Callable[[sqlite3.Connection], R]) -> R:
         """Run a query on the reading connection, which sees what is committed."""
         return await self._loop.run_in_executor(self._reader, query, self._reading)
 
     def new_token(self) -> int:
-        """A lease token that no other claim ever had."""
+        """A number that no other claim and no other batch of this file ever had."""
         self._token += 1
         return self.epoch << 32 | self._token
 
@@ -102,10 +86,10 @@ class SqliteCore:
         return sorted(self._bot_ids)
 
     def lane_key(self, bot_id: int, lane: int) -> int:
-        return pack_lane(self.bot_number(bot_id), lane)
+        return pack_lane(self._bot_numbers.get(bot_id) or self._number_bot(bot_id), lane)
 
     def entry_key(self, bot_id: int, entry_id: int) -> int:
-        return pack_entry(self.bot_number(bot_id), entry_id)
+        return pack_entry(self._bot_numbers.get(bot_id) or self._number_bot(bot_id), entry_id)
 
     def lane_of(self, key: int) -> tuple[int, int]:
         """(bot_id, lane)"""

@@ -14,9 +14,9 @@ the window. The same book serves inbound lanes (key = entry) and outbound ones (
 from __future__ import annotations
 
 import heapq
-from bisect import insort
+from bisect import bisect_left
 from collections import deque
-from collections.abc import Iterable
+from collections.abc import Iterable, Sequence
 from typing import Any, Generic, TypeVar
 
 K = TypeVar("K", int, tuple[int, int])
@@ -30,6 +30,7 @@ class Lane(Generic[K]):
         "expires",
         "held",
         "key",
+        "late",
         "more",
         "rank",
         "refilling",
@@ -46,6 +47,7 @@ class Lane(Generic[K]):
         self.window: list[tuple[K, Any]] = []
         self.more = False
         self.refilling = False
+        self.late: list[tuple[K, Any, int]] = []  # what came in during a refill, to be put in its place after it
         self.token = 0
         self.expires = 0.0
         self.settling = False
@@ -93,13 +95,15 @@ class LaneBook(Generic[K]):
             lane = self.lanes[lane_key] = Lane(lane_key)
         window = lane.window
         if lane.refilling:
-            lane.more = True  # the refill may or may not see it: look again afterwards
+            lane.late.append((key, item, size))  # the refill may or may not see it
         elif not window and not lane.more:
             window.append((key, item))
             self.bytes += size
-        elif window and key < window[-1][0]:
-            insort(window, (key, item), key=_first)
-            self.bytes += size
+        elif window and key <= window[-1][0]:
+            place = bisect_left(window, key, key=_first)
+            if window[place][0] != key:  # a refill may have read the row before its writer heard of the commit
+                window.insert(place, (key, item))
+                self.bytes += size
         elif lane.more or len(window) >= self._window or self.bytes >= self._bytes_max:
             lane.more = True
         else:
@@ -111,6 +115,22 @@ class LaneBook(Generic[K]):
             elif rank < lane.rank:
                 self.rerank(lane, rank)
         return lane
+
+    def begin_refill(self, lane: Lane[K]) -> None:
+        """The lane's next items are being read from disk, from behind its window on."""
+        lane.refilling = True
+        lane.more = False
+
+    def end_refill(self, lane: Lane[K], found: Iterable[tuple[K, Any, int]], *, more: bool) -> None:
+        """Put what was read behind the window, and what came in meanwhile in its place."""
+        lane.refilling = False
+        lane.more = lane.more or more
+        for key, item, size in found:
+            lane.window.append((key, item))
+            self.bytes += size
+        late, lane.late = lane.late, []
+        for key, item, size in late:
+            self.add(lane.key, key, item, size)
 
     def make_ready(self, lane: Lane[K], rank: int = 0) -> None:
         lane.state = "ready"
@@ -171,10 +191,13 @@ class LaneBook(Generic[K]):
         else:
             self.make_ready(lane, rank)
 
-    def remove(self, lane: Lane[K], keys: Iterable[K], size_of: Any) -> None:
+    def remove(self, lane: Lane[K], keys: Sequence[K], size_of: Any) -> None:
         """Take finished items out of the window."""
-        gone = set(keys)
         window = lane.window
+        if len(keys) == 1 and window and window[0][0] == keys[0] and not lane.tries:
+            self.bytes -= size_of(window.pop(0)[1])  # nearly always: the head alone, at its first try
+            return
+        gone = set(keys)
         kept = [pair for pair in window if pair[0] not in gone]
         if len(kept) != len(window):
             self.bytes -= sum(size_of(pair[1]) for pair in window if pair[0] in gone)

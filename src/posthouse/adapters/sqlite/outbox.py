@@ -257,8 +257,7 @@ class SqliteOutbox:
     async def _refill(self, lanes: list[Lane[Key]]) -> None:
         window = self._core.settings.window
         for lane in lanes:
-            lane.refilling = True
-            lane.more = False
+            self.book.begin_refill(lane)
 
         def query(connection: sqlite3.Connection) -> list[list[tuple[Any, ...]]]:
             return [
@@ -274,28 +273,18 @@ class SqliteOutbox:
             found = await self._core.read(query)
         except BaseException:
             for lane in lanes:
-                lane.refilling, lane.more = False, True
+                self.book.end_refill(lane, (), more=True)
             raise
         for lane, deliveries in zip(lanes, found, strict=True):
-            lane.refilling = False
-            lane.more = lane.more or len(deliveries) == window
-            for (
-                id_,
-                _,
-                priority,
-                method,
-                payload,
-                policy,
-                handle,
-                cause,
-                trace,
-                created,
-                attempts,
-                unknown,
-            ) in deliveries:
-                item = _Item(method, payload, policy, handle, cause, trace, created, attempts, bool(unknown))
-                lane.window.append(((priority, id_), item))
-                self.book.bytes += len(payload)
+            items = [
+                (
+                    (priority, id_),
+                    _Item(method, payload, policy, handle, cause, trace, created, attempts, bool(unknown)),
+                    len(payload),
+                )
+                for id_, _, priority, method, payload, policy, handle, cause, trace, created, attempts, unknown in deliveries
+            ]
+            self.book.end_refill(lane, items, more=len(deliveries) == window)
 
     async def settle(self, settlements: Sequence[DeliverySettlement]) -> list[bool]:
         accepted: list[tuple[Lane[Key], DeliverySettlement]] = []

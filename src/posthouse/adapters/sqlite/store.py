@@ -75,10 +75,6 @@ class SqliteStore:
         connection.execute("UPDATE job SET lease = NULL, expires_us = NULL WHERE lease IS NOT NULL")
         core = self._core = SqliteCore(self.settings, self._clock, epoch, connection)
         core.load_bots(connection)
-        # A batch is known by its stamp, so no stamp may be one that an earlier process used, whatever its clock said.
-        (floor,) = connection.execute("SELECT value FROM meta WHERE key = 'stamp_us'").fetchone() or (0,)
-        core.stamp_us = max(floor, core.now_us())
-        core.reserve_stamps(connection)
         self.turns = self.inbox = SqliteTurns(core, self._wrote)
         self.journal = SqliteJournal(core, self.turns)
         self.outbox = SqliteOutbox(core)

@@ -60,13 +60,12 @@ class SqliteTurns:
             )
             for update in batch
         ]
-        # One stamp marks the rows of this batch: that is how a new row is told from a known one.
-        stamp = core.next_stamp()
-        stored: list[bool] = await core.writer.submit(lambda connection: _ingest(connection, entries, stamp))
+        now_us, mark = core.now_us(), core.new_token()
+        stored: list[bool] = await core.writer.submit(lambda connection: _ingest(connection, entries, now_us, mark))
         book = self.book
         for (entry, lane, payload), new in zip(entries, stored, strict=True):
             if new:
-                book.add(lane, entry, (payload, stamp), len(payload))
+                book.add(lane, entry, (payload, now_us), len(payload))
         self._ready.set()
         return stored
 
@@ -103,7 +102,8 @@ class SqliteTurns:
         now_us = self._core.now_us()
         resting = dict(
             connection.execute(
-                "SELECT lane, max(due_us) FROM inbox WHERE done_us IS NULL AND due_us > ? GROUP BY lane",
+                "SELECT lane, max(due_us) FROM inbox INDEXED BY inbox_resting"
+                " WHERE done_us IS NULL AND due_us > 0 AND due_us > ? GROUP BY lane",
                 (now_us,),
             )
             if self.book.lanes
@@ -189,8 +189,7 @@ class SqliteTurns:
         """Read the next entries of lanes whose window ran low, all lanes in one query."""
         window = self._core.settings.window
         for lane in lanes:
-            lane.refilling = True
-            lane.more = False
+            self.book.begin_refill(lane)
         after = {lane.key: lane.window[-1][0] if lane.window else -1 for lane in lanes}
 
         def query(connection: sqlite3.Connection) -> list[tuple[int, int, bytes, int, int]]:
@@ -208,24 +207,20 @@ class SqliteTurns:
                 ).fetchall()
             return found
 
-        counts = dict.fromkeys(after, 0)
         try:
             found = await self._core.read(query)
         except BaseException:
             for lane in lanes:
-                lane.refilling, lane.more = False, True
+                self.book.end_refill(lane, (), more=True)
             raise
+        items: dict[int, list[tuple[int, Item, int]]] = {key: [] for key in after}
         for key, entry, payload, received_us, attempts in found:
             lane = self.book.lanes[key]
-            counts[key] += 1
             if attempts:
                 lane.count(entry, max(attempts, (lane.tries or {}).get(entry, 0)))
-            lane.window.append((entry, (payload, received_us)))
-            self.book.bytes += len(payload)
+            items[key].append((entry, (payload, received_us), len(payload)))
         for lane in lanes:
-            lane.refilling = False
-            if counts[lane.key] >= window:
-                lane.more = True
+            self.book.end_refill(lane, items[lane.key], more=len(items[lane.key]) >= window)
 
     async def _count_attempts(self, lanes: list[Lane[int]]) -> None:
         heads = {lane.window[0][0]: lane for lane in lanes}
@@ -422,28 +417,31 @@ class SqliteTurns:
             self.states.written(keyed)
 
 
-def _ingest(connection: sqlite3.Connection, entries: list[tuple[int, int, bytes]], stamp: int) -> list[bool]:
-    """Insert what is new; nothing happens to what is known."""
+def _ingest(
+    connection: sqlite3.Connection, entries: list[tuple[int, int, bytes]], now_us: int, mark: int
+) -> list[bool]:
+    """Insert what is new; nothing happens to what is known. `mark` tells the rows of this batch from older ones."""
     stored: list[bool] = []
     for chunk in rows.chunks(entries):
         count = rows.padded(len(chunk))
         flat: list[Any] = []
         for entry, lane, payload in chunk:
-            flat += (entry, lane, stamp, payload)
-        flat += flat[-4:] * (count - len(chunk))  # padding repeats the last row: a duplicate, so nothing
+            flat += (entry, lane, now_us, mark, payload)
+        flat += flat[-5:] * (count - len(chunk))  # padding repeats the last row: a duplicate, so nothing
         inserted = connection.execute(
-            f"INSERT INTO inbox (id, lane, received_us, payload) VALUES {rows.values(count, 4)} ON CONFLICT DO NOTHING",
+            f"INSERT INTO inbox (id, lane, received_us, batch, payload) VALUES {rows.values(count, 5)}"
+            " ON CONFLICT DO NOTHING",
             flat,
         ).rowcount
         if inserted == len(chunk):
             stored += [True] * len(chunk)
         else:
-            stored += _which_are_new(connection, [entry for entry, _, _ in chunk], stamp)
+            stored += _which_are_new(connection, [entry for entry, _, _ in chunk], mark)
     return stored
 
 
-def _which_are_new(connection: sqlite3.Connection, entries: list[int], stamp: int) -> list[bool]:
-    found = rows.with_ids(connection, "SELECT id FROM inbox WHERE received_us = ? AND id IN ({ids})", entries, stamp)
+def _which_are_new(connection: sqlite3.Connection, entries: list[int], mark: int) -> list[bool]:
+    found = rows.with_ids(connection, "SELECT id FROM inbox WHERE batch = ? AND id IN ({ids})", entries, mark)
     new = {entry for (entry,) in found}
     verdicts = []
     for entry in entries:

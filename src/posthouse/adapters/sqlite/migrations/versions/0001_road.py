@@ -20,12 +20,15 @@ STATEMENTS = [
         id INTEGER PRIMARY KEY,
         lane INTEGER NOT NULL,
         received_us INTEGER NOT NULL,
+        batch INTEGER NOT NULL DEFAULT 0,
         attempts INTEGER NOT NULL DEFAULT 0,
         due_us INTEGER NOT NULL DEFAULT 0,
         done_us INTEGER,
         payload BLOB
     ) STRICT""",
     "CREATE INDEX inbox_pending ON inbox (lane, id) WHERE done_us IS NULL",
+    # only entries that back off: a start finds their lanes without looking at the others
+    "CREATE INDEX inbox_resting ON inbox (lane, due_us) WHERE due_us > 0 AND done_us IS NULL",
     "CREATE TABLE lane_hold (lane INTEGER PRIMARY KEY, reason TEXT NOT NULL, held_us INTEGER NOT NULL) STRICT",
     """CREATE TABLE chat_state (
         lane INTEGER NOT NULL,

@@ -1,0 +1,150 @@
+"""Webhooks without a task: uvicorn's HTTP protocol with a short way for the one request that matters.
+
+uvicorn starts a task and an ASGI cycle for each request: about half of what a webhook costs. A webhook needs neither.
+Its body is queued for the disk when it is complete, and the answer is written when the commit calls back:
+
+    headers ─► a known path, POST, nothing pipelined? ─ no ─► uvicorn's own way, `ingress.WebhookApp`
+       │ yes
+    secret, limits ─► body ─► Ingress.receive ─► … commit … ─► "200", and the connection is free again
+
+Both ways ask the same `Ingress` and give the same answers; `tests/flow/road` runs them side by side. Why, and what it
+gains: docs/decisions/0012-webhook-protocol.md.
+"""
+
+from __future__ import annotations
+
+import asyncio
+from typing import Any
+
+from uvicorn.protocols.http.httptools_impl import HttpToolsProtocol
+
+from posthouse.adapters.http.ingress import SECRET_HEADER, WebhookApp
+from posthouse.runtime.ingress import Endpoint, Ingress, Verdict
+
+_TEXT = {
+    200: b"OK",
+    400: b"Bad Request",
+    403: b"Forbidden",
+    413: b"Content Too Large",
+    429: b"Too Many Requests",
+    503: b"Service Unavailable",
+}
+
+
+def _answer(status: int, *headers: bytes) -> bytes:
+    lines = [b"HTTP/1.1 %d %s" % (status, _TEXT[status]), b"content-length: 0", *headers, b"", b""]
+    return b"\r\n".join(lines)
+
+
+_OK = _answer(200)
+_OK_LAST = _answer(200, b"connection: close")
+
+
+class _NoEvent:
+    """Stands in for the event that wakes an ASGI application: nobody waits."""
+
+    def set(self) -> None: ...
+
+
+class WebhookCycle:
+    """One webhook request between its headers and its answer. Has what `HttpToolsProtocol` asks of a cycle."""
+
+    message_event = _NoEvent()
+
+    __slots__ = ("body", "disconnected", "endpoint", "keep_alive", "more_body", "protocol", "response_complete")
+
+    def __init__(self, protocol: WebhookProtocol, endpoint: Endpoint, keep_alive: bool) -> None:
+        self.protocol = protocol
+        self.endpoint = endpoint
+        self.keep_alive = keep_alive
+        self.body = b""
+        self.more_body = True
+        self.response_complete = False
+        self.disconnected = False
+
+    def stored(self, future: asyncio.Future[bool]) -> None:
+        """The commit has called back: the update is on disk, or it could not be stored."""
+        ingress = self.protocol.ingress
+        error = asyncio.CancelledError() if future.cancelled() else future.exception()
+        if error is None:
+            self.answer(ingress.acknowledge(self.endpoint, future.result()))
+        else:
+            self.answer(ingress.refuse(self.endpoint, error))
+
+    def answer(self, verdict: Verdict) -> None:
+        if self.response_complete or self.disconnected:
+            return
+        self.response_complete = True
+        transport = self.protocol.transport
+        if verdict.status == 200:
+            transport.write(_OK if self.keep_alive else _OK_LAST)
+        elif verdict.retry_after_s is not None:
+            wait = b"retry-after: %d" % verdict.retry_after_s
+            transport.write(_answer(verdict.status, wait, *(() if self.keep_alive else (b"connection: close",))))
+        else:
+            # The rest of an unread body would be taken for the next request.
+            self.keep_alive = False
+            transport.write(_answer(verdict.status, b"connection: close"))
+        if not self.keep_alive:
+            transport.close()
+        self.protocol.on_response_complete()
+
+
+class WebhookProtocol(HttpToolsProtocol):
+    """`HttpToolsProtocol` that answers webhooks by itself."""
+
+    def __init__(self, *args: Any, **kwargs: Any) -> None:
+        super().__init__(*args, **kwargs)
+        app = self.config.app
+        assert isinstance(app, WebhookApp)
+        self.ingress: Ingress = app.ingress
+        self._endpoints = app.endpoints_by_url
+
+    def on_headers_complete(self) -> None:
+        endpoint = self._endpoints.get(self.url)
+        cycle = self.cycle
+        if (
+            endpoint is None
+            or (cycle is not None and not cycle.response_complete)
+            or self.expect_100_continue
+            or self.parser.get_method() != b"POST"
+            or self.parser.should_upgrade()
+        ):
+            super().on_headers_complete()
+            return
+        webhook = WebhookCycle(self, endpoint, self.parser.should_keep_alive())
+        self.cycle = webhook  # type: ignore[assignment]
+        secret = b""
+        length = 0
+        for name, value in self.headers:
+            if name == SECRET_HEADER:
+                secret = value
+            elif name == b"content-length" and value.isdigit():
+                length = int(value)
+        verdict = self.ingress.admit(endpoint, secret, self.client[0] if self.client else "")
+        if verdict is None and length > self.ingress.settings.body_max_bytes:
+            verdict = Verdict(413)
+        if verdict is not None:
+            webhook.keep_alive = False  # the body is still to come, and nobody will read it
+            webhook.answer(verdict)
+
+    def on_body(self, body: bytes) -> None:
+        cycle: Any = self.cycle
+        if type(cycle) is not WebhookCycle:
+            super().on_body(body)
+        elif not cycle.response_complete:
+            cycle.body = cycle.body + body if cycle.body else body
+            if len(cycle.body) > self.ingress.settings.body_max_bytes:
+                cycle.answer(Verdict(413))
+
+    def on_message_complete(self) -> None:
+        cycle: Any = self.cycle
+        if type(cycle) is not WebhookCycle:
+            super().on_message_complete()
+        elif not cycle.response_complete:
+            cycle.more_body = False
+            stored = self.ingress.receive(cycle.endpoint, cycle.body)
+            if isinstance(stored, Verdict):
+                cycle.answer(stored)
+            else:
+                stored.add_done_callback(cycle.stored)
