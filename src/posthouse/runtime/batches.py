@@ -12,6 +12,8 @@ from collections import deque
 from collections.abc import Awaitable, Callable, Sequence
 from typing import Generic, TypeVar
 
+from posthouse.core.errors import StoreUnavailable
+
 T = TypeVar("T")
 R = TypeVar("R")
 
@@ -72,11 +74,28 @@ class Batches(Generic[T, R]):
                 future.cancel()
             raise
         except Exception as error:
+            if len(batch) > 1 and not isinstance(error, StoreUnavailable):
+                await self._commit_one_by_one(batch)  # one of them cannot be written; the others can
+                return
             for _, future in batch:
-                if not future.done():
-                    future.set_exception(error)
-                    future.exception()  # whoever waited may have gone: that is no warning
+                _fail(future, error)
             return
         for (_, future), result in zip(batch, results, strict=True):
             if not future.done():
                 future.set_result(result)
+
+    async def _commit_one_by_one(self, batch: list[tuple[T, asyncio.Future[R]]]) -> None:
+        for item, future in batch:
+            try:
+                (result,) = await self._commit([item])
+            except Exception as error:
+                _fail(future, error)
+            else:
+                if not future.done():
+                    future.set_result(result)
+
+
+def _fail(future: asyncio.Future[R], error: Exception) -> None:
+    if not future.done():
+        future.set_exception(error)
+        future.exception()  # whoever waited may have gone: that is no warning

@@ -132,6 +132,7 @@ class Executor:
             pass  # a stop or a lost lease: what was not committed runs again elsewhere
         except Exception as error:
             log.error("lease.failed", bot=work.bot.name, lane=work.lease.lane, error=repr(error), exc_info=error)
+            await self._clock.sleep(1.0)  # the platform's own trouble: not in a tight loop
             await self._release([work.lease])
         finally:
             self._running.discard(work)

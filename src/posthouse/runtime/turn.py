@@ -112,6 +112,11 @@ class LeaseWork:
                 else:
                     states[write.name] = write.data
 
+    def shorten(self, settlement: Settlement) -> None:
+        """What a station has committed is no part of the lease any more: a retry is of the entry behind it."""
+        ended = {*settlement.done, *(burial.entry_id for burial in settlement.buried)}
+        self.lease.entries = [entry for entry in self.lease.entries if entry.entry_id not in ended]
+
     def settlement(self, **more: Any) -> Settlement:
         """What is to be committed now; the work starts anew behind it."""
         effects = Effects() if self.effects is None else self.effects
@@ -157,7 +162,7 @@ class TurnRunner:
         for entry in work.lease.entries:
             turn, reach = self._load(work, entry)
             failure = _worn_out(work, turn) or await self._perform(work, turn)
-            outcome = self._decide(work, failure)
+            outcome = self._decide(work, turn, failure)
             work.left -= 1
             if isinstance(outcome, Done):
                 if reach.transaction is not None:
@@ -170,7 +175,7 @@ class TurnRunner:
                         await self._commit(work, work.settlement(keep=True))
             else:
                 await reach.undo()
-                if await self._give_up_or_retry(work, entry, outcome):
+                if await self._give_up_or_retry(work, turn, outcome):
                     return
             if work.lost:
                 return
@@ -191,39 +196,41 @@ class TurnRunner:
             await work.bot.program.perform(turn)
             if turn.uploads:
                 await self._stow(turn)
-        except asyncio.CancelledError:
-            if not work.timed_out:
+        except asyncio.CancelledError as error:
+            if work.timed_out:
+                failure = HandlerTimeout(f"the handler ran longer than {work.bot.policy.handler_timeout_s:g} s")
+            elif _is_cancelled():
                 raise
-            _uncancel()
-            failure = HandlerTimeout(f"the handler ran longer than {work.bot.policy.handler_timeout_s:g} s")
+            else:
+                failure = error  # nobody cancelled us: something that the handler awaited was
         except (Exception, SystemExit) as error:
             failure = error
-        work.timed_out = False
+        if work.timed_out:
+            _uncancel()
+            work.timed_out = False
         work.deadline = inf  # only a handler is cut off, never a commit
         self._observe(turn, "done" if failure is None else "failed", self._clock.monotonic() - started)
         return failure
 
-    def _decide(self, work: LeaseWork, failure: BaseException | None) -> Outcome:
+    def _decide(self, work: LeaseWork, turn: Turn, failure: BaseException | None) -> Outcome:
         """The outcome of a turn, and a log line when it is not Done."""
         if failure is None:
             return DONE
-        attempts = work.lease.attempts if work.left == len(work.lease.entries) else 1
-        outcome = outcome_of(failure, attempts, work.bot.policy)
-        entry = work.lease.entries[len(work.lease.entries) - work.left]
+        outcome = outcome_of(failure, turn.attempt, work.bot.policy)
         log.warning(
             "turn.died" if isinstance(outcome, Dead) else "turn.failed",
-            trace=f"{entry.bot_id}:{entry.entry_id}",
+            trace=turn.trace,
             bot=work.bot.name,
-            lane=entry.lane,
-            attempt=attempts,
+            lane=turn.lane,
+            attempt=turn.attempt,
             error=repr(failure),
             exc_info=failure if not isinstance(failure, HandlerTimeout) else None,
             **({"retry_in_s": round(outcome.delay_s, 3)} if isinstance(outcome, Retry) else {}),
         )
         return outcome
 
-    async def _give_up_or_retry(self, work: LeaseWork, entry: Entry, outcome: Retry | Dead) -> bool:
-        """Commit what came before and postpone, bury or drop this entry; True when the lease has ended with it."""
+    async def _give_up_or_retry(self, work: LeaseWork, turn: Turn, outcome: Retry | Dead) -> bool:
+        """Commit what came before and postpone, bury or drop this turn's entry; True when the lease has ended with it."""
         if isinstance(outcome, Retry):
             await self._commit(work, work.settlement(delay_s=outcome.delay_s))
             return True
@@ -234,10 +241,9 @@ class TurnRunner:
             return True
         settlement = work.settlement(keep=work.left > 0)
         if outcome.policy is OnDead.SKIP:
-            attempts = work.lease.attempts if entry is work.lease.entries[0] else 1
-            settlement.buried = [Burial(entry.entry_id, outcome.error, outcome.reason, attempts)]
+            settlement.buried = [Burial(turn.entry.entry_id, outcome.error, outcome.reason, turn.attempt)]
         else:
-            settlement.done = [*settlement.done, entry.entry_id]
+            settlement.done = [*settlement.done, turn.entry.entry_id]
         settlement.journaled = True
         await self._commit(work, settlement)
         return work.left == 0
@@ -257,9 +263,32 @@ class TurnRunner:
                     raise
                 await self._clock.sleep(delay_s)
                 delay_s *= 2
+            except Exception as error:
+                await self._unwritable(work, settlement, error)
+                return
         if not held:
             self._fenced(work)
+        elif settlement.keep:
+            work.shorten(settlement)
         work.started_at = self._clock.monotonic()
+
+    async def _unwritable(self, work: LeaseWork, settlement: Settlement, error: Exception) -> None:
+        """The store refused these effects themselves: the turn has failed, and it alone (a surrogate in a name, say).
+
+        When several turns share the settlement nobody knows whose it is: they run again, each in a commit of its own.
+        """
+        work.lost = True  # the lease ends here
+        entries = {entry.entry_id: entry for entry in work.lease.entries}
+        log.error("turn.unwritable", bot=work.bot.name, lane=work.lease.lane, error=repr(error))
+        outcome = outcome_of(error, work.lease.attempts, work.bot.policy)
+        alone = len(settlement.done) == 1 and settlement.done[0] in entries
+        ending = Settlement(work.lease, [], Effects(), journaled=settlement.journaled)
+        if isinstance(outcome, Dead) and alone:
+            self._metrics.dead_letters.labels(work.bot.name, "entry", outcome.reason).inc()
+            ending.buried = [Burial(settlement.done[0], outcome.error, outcome.reason, work.lease.attempts)]
+        else:
+            ending.delay_s = work.bot.policy.retry.delay_s(work.lease.attempts)
+        await self._commits.submit(ending)
 
     async def _commit_alone(self, work: LeaseWork, turn: Turn, reach: TurnReach) -> None:
         """Commit a turn in the transaction that its handler used; it is rolled back when it took too long."""
@@ -270,15 +299,18 @@ class TurnRunner:
         try:
             if reach.failure is not None:
                 raise reach.failure  # the handler went on after a failed function: half of its work must not stay
-            if not await reach.transaction.commit(work.settlement(keep=work.left > 0)):
+            settlement = work.settlement(keep=work.left > 0)
+            if await reach.transaction.commit(settlement):
+                work.shorten(settlement)
+            else:
                 self._fenced(work)
         except Exception as failure:
             await reach.undo()
             work.left += 1
-            outcome = self._decide(work, failure)
+            outcome = self._decide(work, turn, failure)
             work.left -= 1
             assert not isinstance(outcome, Done)
-            work.lost = await self._give_up_or_retry(work, turn.entry, outcome)
+            work.lost = await self._give_up_or_retry(work, turn, outcome)
             return
         work.remember(turn)
         if turn.effects.timers:
@@ -383,6 +415,11 @@ class TurnReach:
 
     async def end_call(self, record: CallRecord) -> None:
         await self._runner.journal.end(self._work.lease, record)
+
+
+def _is_cancelled() -> bool:
+    task = asyncio.current_task()
+    return task is not None and task.cancelling() > 0
 
 
 def _uncancel() -> None:
