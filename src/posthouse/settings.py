@@ -42,8 +42,8 @@ class StoreSection(Section, frozen=True):
 
 
 class HttpSection(Section, frozen=True):
-    host: str = "127.0.0.1"
-    port: int = 8080
+    host: str = "127.0.0.1"  # where to listen; 0.0.0.0 for every address
+    port: int = 8080  # 0 picks a free one
     public_url: str | None = None  # the https address under which Telegram reaches this server
     register_webhooks: bool = True  # call setWebhook at start when something changed
     trusted_proxies: str = "127.0.0.1"  # whose X-Forwarded-For is believed, for per_ip
@@ -54,22 +54,22 @@ class TelegramSection(Section, frozen=True):
 
 
 class RateSection(Section, frozen=True):
-    per_s: float = 0.0
-    burst: int = 20
+    per_s: float = 0.0  # updates a second; 0 is off
+    burst: int = 20  # so many at once
 
 
 class IngressSection(Section, frozen=True):
-    body_max_bytes: int = 1024 * 1024
+    body_max_bytes: int = 1024 * 1024  # of one webhook request; more is answered 413
     waiting_max: int = 4096  # updates that may wait for the disk before 503
-    retry_after_s: int = 2
+    retry_after_s: int = 2  # what a 503 asks Telegram to wait
     per_user: RateSection = RateSection()  # S2-15; 0 is off
-    per_ip: RateSection = RateSection()
+    per_ip: RateSection = RateSection()  # S2-15; more than that is answered 429, and Telegram comes again
 
 
 class ExecutorSection(Section, frozen=True):
     concurrency: int = 256  # lanes worked on at once
     depth_max: int = 64  # entries of one lane taken at once, at most
-    stop_deadline_s: float = 20.0
+    stop_deadline_s: float = 20.0  # how long a graceful stop waits for handlers
 
 
 class SenderSection(Section, frozen=True):
@@ -79,9 +79,9 @@ class SenderSection(Section, frozen=True):
 
 class JobsSection(Section, frozen=True):
     concurrency: int = 4  # jobs at once of a queue that is not named in `queues`
-    queues: dict[str, int] = {}
-    lease_ttl_s: float = 30.0
-    threads_max: int = 16
+    queues: dict[str, int] = {}  # jobs at once, by queue
+    lease_ttl_s: float = 30.0  # how long a silent worker keeps a job
+    threads_max: int = 16  # of jobs that are plain functions
 
 
 class RetentionSection(Section, frozen=True):
@@ -99,32 +99,32 @@ class LogSection(Section, frozen=True):
 
 
 class LimitsSection(Section, frozen=True):
-    bot_per_s: float = 30.0
-    bot_burst: int = 5
-    chat_per_s: float = 1.0
-    chat_burst: int = 3
-    group_per_min: float = 20.0
-    group_burst: int = 3
-    broadcast_per_s: float = 0.0
+    bot_per_s: float = 30.0  # messages of the bot in a second
+    bot_burst: int = 5  # so many at once
+    chat_per_s: float = 1.0  # messages to a private chat in a second
+    chat_burst: int = 3  # so many at once
+    group_per_min: float = 20.0  # messages to a group in a minute
+    group_burst: int = 3  # so many at once
+    broadcast_per_s: float = 0.0  # paid broadcasts; up to 1,000 when the bot may
 
 
 class BotSection(Section, frozen=True):
     program: str  # "module:object": a posthouse App or an aiogram Dispatcher
-    token: str
+    token: str  # BotFather's, from the environment
     secret: str | None = None  # webhook secret; a webhook bot without one does not start (S1-8)
-    mode: Literal["webhook", "polling"] = "webhook"
+    mode: Literal["webhook", "polling"] = "webhook"  # how updates come
     bot: str | None = None  # "module:object": your own aiogram Bot, for its defaults
     path: str | None = None  # default /webhook/<name>
     lane: Literal["chat", "user"] = "chat"  # what is kept in order; "user" for aiogram's GLOBAL_USER strategy
-    max_connections: int = 40
-    attempts_max: int = 5
-    retry_base_s: float = 1.0
-    retry_cap_s: float = 300.0
-    on_dead: Literal["skip", "hold", "drop"] = "skip"
-    handler_timeout_s: float = 30.0
-    transact_budget_s: float = 1.0
-    uncertain_calls: Literal["resend", "drop", "park"] = "resend"
-    limits: LimitsSection | Literal["telegram", "none"] = "telegram"
+    max_connections: int = 40  # that Telegram may open to the webhook, 1 to 100
+    attempts_max: int = 5  # runs of one entry before it becomes a dead letter
+    retry_base_s: float = 1.0  # the first pause between runs; it doubles, with jitter
+    retry_cap_s: float = 300.0  # the longest pause
+    on_dead: Literal["skip", "hold", "drop"] = "skip"  # with dead letters: go on, hold the chat, or keep none
+    handler_timeout_s: float = 30.0  # how long one run may take
+    transact_budget_s: float = 1.0  # how long a `turn.transact` may stay open
+    uncertain_calls: Literal["resend", "drop", "park"] = "resend"  # a hosted call whose end is not known
+    limits: LimitsSection | Literal["telegram", "none"] = "telegram"  # Telegram's, none, or your own
 
 
 class Settings(Section, frozen=True):
@@ -170,7 +170,7 @@ def parse(raw: dict[str, Any], *, path: Path, environment: Mapping[str, str]) ->
     try:
         settings = msgspec.convert(filled, Settings, strict=False)
     except msgspec.ValidationError as error:
-        raise ConfigurationInvalid(_explained(error, path)) from None
+        raise ConfigurationInvalid(_explained(error, path, _wrong_bot(filled))) from None
     _check(settings, path)
     return msgspec.structs.replace(settings, path=str(path), root=str(path.parent.resolve()))
 
@@ -200,8 +200,19 @@ def _filled(value: Any, key: str, path: Path, environment: Mapping[str, str]) ->
     return _VARIABLE.sub(fill, value)
 
 
-def _explained(error: msgspec.ValidationError, path: Path) -> str:
-    text = str(error)
+def _wrong_bot(filled: dict[str, Any]) -> str:
+    """The bot whose table is wrong: msgspec says `bots[...]`."""
+    bots = filled.get("bots")
+    for name, bot in bots.items() if isinstance(bots, dict) else ():
+        try:
+            msgspec.convert(bot, BotSection, strict=False)
+        except msgspec.ValidationError:
+            return str(name)
+    return "NAME"
+
+
+def _explained(error: msgspec.ValidationError, path: Path, bot: str) -> str:
+    text = str(error).replace("$.bots[...]", f"$.bots.{bot}")
     found = re.search(r"unknown field `(.+?)`(?: - at `\$\.?(.*?)`)?$", text)
     if found:
         where = ".".join(part for part in (found[2], found[1]) if part)

@@ -88,7 +88,8 @@ def test_a_wrong_setting_is_refused(what: str) -> None:
 
 def test_a_missing_file_is_named_with_the_mend(tmp_path: Path) -> None:
     """Without a configuration the message says how to get one."""
-    with pytest.raises(ConfigurationInvalid, match=r"posthouse\.toml cannot be read .*--config FILE.*posthouse new NAME"):
+    words = r"posthouse\.toml cannot be read .*--config FILE.*posthouse new NAME"
+    with pytest.raises(ConfigurationInvalid, match=words):
         load(tmp_path / "posthouse.toml", environment={})
 
 

@@ -1,0 +1,408 @@
+"""The command line: `posthouse COMMAND`. What a command needs is imported when it runs, so that help is instant.
+
+    up                              serve
+    check, migrate                  before serving
+    inbox, outbox, jobs, dead,      look and mend, while `up` runs or not
+    lanes
+    new, sim, demo                  begin, try, see it work
+
+Exit codes: 0 it worked; 1 it did not, and one line on stderr says why; 2 the options or the configuration are wrong.
+"""
+
+from __future__ import annotations
+
+import os
+import sys
+from pathlib import Path
+from typing import Annotated, Any
+
+import typer
+from typer.core import TyperGroup
+
+from posthouse.core.errors import PosthouseError
+
+
+def _plain(**options: Any) -> typer.Typer:
+    """A group with plain help: loading rich takes as long as everything else together."""
+    return typer.Typer(
+        no_args_is_help=True,
+        add_completion=False,
+        rich_markup_mode=None,
+        pretty_exceptions_enable=False,
+        context_settings={"help_option_names": ["-h", "--help"]},
+        **options,
+    )
+
+
+class _ListFirst(TyperGroup):
+    """A group whose `list` may be left unsaid: `posthouse dead --reason blocked`."""
+
+    def parse_args(self, ctx: Any, args: list[str]) -> list[str]:
+        if not args or (args[0] not in self.commands and args[0] not in ("-h", "--help")):
+            args = ["list", *args]
+        return super().parse_args(ctx, args)
+
+
+app = _plain(name="posthouse", help="Runs Telegram bots so that no update is lost and no effect happens twice.")
+inbox = _plain(cls=_ListFirst, help="Entries that wait: updates, finished jobs, due timers.")
+outbox = _plain(cls=_ListFirst, help="Deliveries on their way to Telegram.")
+jobs = _plain(cls=_ListFirst, help="Jobs that wait or run.")
+dead = _plain(cls=_ListFirst, help="Dead letters: what was given up, until somebody decides.")
+lanes = _plain(cls=_ListFirst, help="Chats that are held or wait for another try.")
+
+Config = Annotated[Path, typer.Option("--config", "-c", help="The configuration file.")]
+Json = Annotated[bool, typer.Option("--json", help="Print one JSON document.")]
+Bot = Annotated[str | None, typer.Option(help="Only of this bot: its name or its id.")]
+Chat = Annotated[int | None, typer.Option(help="Only of this chat.")]
+State = Annotated[str | None, typer.Option(help="Only in this state.")]
+Kind = Annotated[str | None, typer.Option(help="Only of this kind: entry, delivery, job.")]
+Reason = Annotated[str | None, typer.Option(help="Only with this reason.")]
+Queue = Annotated[str | None, typer.Option(help="Only of this queue.")]
+Limit = Annotated[int, typer.Option(min=1, max=1000, help="How many at most.")]
+After = Annotated[int | None, typer.Option(help="Only after this id: the next page.")]
+RowId = Annotated[int, typer.Argument(metavar="ID", help="As the list shows it.")]
+RowIds = Annotated[list[int], typer.Argument(metavar="ID", help="As the list shows them.")]
+SomeIds = Annotated[list[int] | None, typer.Argument(metavar="ID", help="As the list shows them.")]
+All = Annotated[bool, typer.Option("--all", help="All that are open and fit the filters.")]
+CONFIG = Path("posthouse.toml")
+
+
+# -- serving --------------------------------------------------------------------------------------------------------
+
+
+@app.command()
+def up(
+    config: Config = CONFIG,
+    role: Annotated[
+        str, typer.Option(help="What this process does, separated by commas (to split, use PostgreSQL).")
+    ] = "ingress,executor,sender,worker",
+    host: Annotated[str | None, typer.Option(help="Instead of [http] host.")] = None,
+    port: Annotated[int | None, typer.Option(help="Instead of [http] port.")] = None,
+) -> None:
+    """Serve the bots of the configuration until Ctrl-C."""
+    from posthouse.cli.up import up as serve
+
+    serve(config, roles=[name.strip() for name in role.split(",") if name.strip()], host=host, port=port)
+
+
+@app.command()
+def check(config: Config = CONFIG, json: Json = False) -> None:
+    """Is everything right? Configuration, programs, tokens, webhooks, schema, clock, disk."""
+    from posthouse.cli.check import check as look
+
+    raise typer.Exit(look(config, json=json))
+
+
+@app.command()
+def migrate(config: Config = CONFIG, json: Json = False) -> None:
+    """Bring the database to this program's schema."""
+    import asyncio
+
+    from posthouse import bootstrap
+    from posthouse.cli.desk import operator_settings, print_json
+    from posthouse.log import configure
+
+    settings = operator_settings(config)
+    configure(level="warning", format="console")
+    before, after = asyncio.run(bootstrap.migrate(settings))
+    if json:
+        print_json({"before": before, "after": after})
+    else:
+        typer.echo(f"The schema is {after}." if before == after else f"Migrated from {before or 'nothing'} to {after}.")
+
+
+# -- looking and mending --------------------------------------------------------------------------------------------
+
+
+@inbox.command("list")
+def inbox_list(
+    config: Config = CONFIG,
+    bot: Bot = None,
+    chat: Chat = None,
+    state: State = None,
+    limit: Limit = 50,
+    after: After = None,
+    json: Json = False,
+) -> None:
+    """List entries that wait."""
+    from posthouse.cli.desk import show_list
+
+    show_list(config, "inbox", bot=bot, chat=chat, state=state, limit=limit, after=after, json=json)
+
+
+@inbox.command("show")
+def inbox_show(id: RowId, config: Config = CONFIG, json: Json = False) -> None:
+    """Show one entry with its payload."""
+    from posthouse.cli.desk import show_one
+
+    show_one(config, "inbox", id, json=json)
+
+
+@outbox.command("list")
+def outbox_list(
+    config: Config = CONFIG,
+    bot: Bot = None,
+    chat: Chat = None,
+    state: State = None,
+    limit: Limit = 50,
+    after: After = None,
+    json: Json = False,
+) -> None:
+    """List deliveries on their way."""
+    from posthouse.cli.desk import show_list
+
+    show_list(config, "outbox", bot=bot, chat=chat, state=state, limit=limit, after=after, json=json)
+
+
+@outbox.command("show")
+def outbox_show(id: RowId, config: Config = CONFIG, json: Json = False) -> None:
+    """Show one delivery with its payload."""
+    from posthouse.cli.desk import show_one
+
+    show_one(config, "outbox", id, json=json)
+
+
+@jobs.command("list")
+def jobs_list(
+    config: Config = CONFIG,
+    bot: Bot = None,
+    chat: Chat = None,
+    state: State = None,
+    queue: Queue = None,
+    limit: Limit = 50,
+    after: After = None,
+    json: Json = False,
+) -> None:
+    """List jobs that wait or run."""
+    from posthouse.cli.desk import show_list
+
+    show_list(config, "jobs", bot=bot, chat=chat, state=state, queue=queue, limit=limit, after=after, json=json)
+
+
+@jobs.command("show")
+def jobs_show(id: RowId, config: Config = CONFIG, json: Json = False) -> None:
+    """Show one job with its arguments."""
+    from posthouse.cli.desk import show_one
+
+    show_one(config, "jobs", id, json=json)
+
+
+@jobs.command("cancel")
+def jobs_cancel(ids: RowIds, config: Config = CONFIG, json: Json = False) -> None:
+    """Cancel jobs that wait, and tell running ones to stop."""
+    from posthouse.cli.desk import cancel_jobs
+
+    cancel_jobs(config, ids, json=json)
+
+
+@jobs.command("pause")
+def jobs_pause(queue: str, config: Config = CONFIG, json: Json = False) -> None:
+    """Start no more jobs of a queue; survives restarts."""
+    from posthouse.cli.desk import pause_queue
+
+    pause_queue(config, queue, paused=True, json=json)
+
+
+@jobs.command("resume")
+def jobs_resume(queue: str, config: Config = CONFIG, json: Json = False) -> None:
+    """Let a paused queue go on."""
+    from posthouse.cli.desk import pause_queue
+
+    pause_queue(config, queue, paused=False, json=json)
+
+
+@dead.command("list")
+def dead_list(
+    config: Config = CONFIG,
+    bot: Bot = None,
+    chat: Chat = None,
+    state: State = None,
+    kind: Kind = None,
+    reason: Reason = None,
+    queue: Queue = None,
+    limit: Limit = 50,
+    after: After = None,
+    json: Json = False,
+) -> None:
+    """List dead letters; those that are open, unless --state asks for replayed or discarded ones."""
+    from posthouse.cli.desk import show_list
+
+    show_list(
+        config,
+        "dead",
+        bot=bot,
+        chat=chat,
+        state=state,
+        kind=kind,
+        reason=reason,
+        queue=queue,
+        limit=limit,
+        after=after,
+        json=json,
+    )
+
+
+@dead.command("show")
+def dead_show(id: RowId, config: Config = CONFIG, json: Json = False) -> None:
+    """Show one dead letter with its payload and error."""
+    from posthouse.cli.desk import show_one
+
+    show_one(config, "dead", id, json=json)
+
+
+@dead.command("replay")
+def dead_replay(
+    ids: SomeIds = None,
+    config: Config = CONFIG,
+    all: All = False,
+    bot: Bot = None,
+    chat: Chat = None,
+    kind: Kind = None,
+    reason: Reason = None,
+    queue: Queue = None,
+    json: Json = False,
+) -> None:
+    """Put dead letters back to work."""
+    _move_dead("replay", ids, config, all, bot, chat, kind, reason, queue, json)
+
+
+@dead.command("discard")
+def dead_discard(
+    ids: SomeIds = None,
+    config: Config = CONFIG,
+    all: All = False,
+    bot: Bot = None,
+    chat: Chat = None,
+    kind: Kind = None,
+    reason: Reason = None,
+    queue: Queue = None,
+    json: Json = False,
+) -> None:
+    """Close dead letters without replaying them."""
+    _move_dead("discard", ids, config, all, bot, chat, kind, reason, queue, json)
+
+
+def _move_dead(
+    move: str,
+    ids: list[int] | None,
+    config: Path,
+    all: bool,
+    bot: str | None,
+    chat: int | None,
+    kind: str | None,
+    reason: str | None,
+    queue: str | None,
+    json: bool,
+) -> None:
+    from posthouse.cli.desk import move_dead
+    from posthouse.ports.store import Filter
+
+    filter = Filter(lane=chat, kind=kind, reason=reason, queue=queue)
+    move_dead(config, move, ids or [], all=all, json=json, bot=bot, filter=filter)
+
+
+@lanes.command("list")
+def lanes_list(
+    config: Config = CONFIG,
+    bot: Bot = None,
+    chat: Chat = None,
+    state: State = None,
+    limit: Limit = 50,
+    after: After = None,
+    json: Json = False,
+) -> None:
+    """List chats that are held or wait for another try."""
+    from posthouse.cli.desk import show_list
+
+    show_list(config, "lanes", bot=bot, chat=chat, state=state, limit=limit, after=after, json=json)
+
+
+@lanes.command("release")
+def lanes_release(
+    bot: Annotated[str, typer.Option(help="The bot's name or id.")],
+    chat: Annotated[int, typer.Option(help="The chat, as `posthouse lanes` shows it.")],
+    skip_head: Annotated[
+        bool, typer.Option("--skip-head", help="Bury the entry that held it, instead of trying it again.")
+    ] = False,
+    config: Config = CONFIG,
+    json: Json = False,
+) -> None:
+    """Let a held chat go on."""
+    from posthouse.cli.desk import release_lane
+
+    release_lane(config, bot, chat, skip_head=skip_head, json=json)
+
+
+for name, group in (("inbox", inbox), ("outbox", outbox), ("jobs", jobs), ("dead", dead), ("lanes", lanes)):
+    app.add_typer(group, name=name)
+
+
+# -- beginning ------------------------------------------------------------------------------------------------------
+
+
+@app.command()
+def new(
+    name: Annotated[str, typer.Argument(help="The folder to create; its last part names the bot.")],
+    aiogram: Annotated[bool, typer.Option("--aiogram", help="An aiogram Dispatcher instead of a native App.")] = False,
+) -> None:
+    """Create a project that runs."""
+    from posthouse.cli.new import create
+
+    for line in create(Path(name), program="aiogram" if aiogram else "native"):
+        typer.echo(line)
+
+
+@app.command(
+    context_settings={"allow_extra_args": True, "ignore_unknown_options": True, "help_option_names": []},
+)
+def sim(context: typer.Context) -> None:
+    """Run the simulator: a small Bot API server with people. `posthouse sim --help` lists its options."""
+    from posthouse.simulator.__main__ import main as run
+
+    raise typer.Exit(run(context.args))
+
+
+@app.command()
+def demo(
+    port: Annotated[int, typer.Option(help="Where the platform listens.")] = 8080,
+    sim_port: Annotated[int, typer.Option(help="Where the simulator listens.")] = 8081,
+    data: Annotated[Path, typer.Option(help="Where the database goes; a second start goes on from there.")] = Path(
+        "posthouse-data"
+    ),
+    crash: Annotated[
+        bool, typer.Option("--crash", help="Kill the bots' process at random moments, and count what is missing.")
+    ] = False,
+    seconds: Annotated[float | None, typer.Option(help="End by itself after so long.")] = None,
+    quiet: Annotated[bool, typer.Option("--quiet", help="Do not show the conversation.")] = False,
+) -> None:
+    """Two bots, a simulated Telegram, people who write to them: all on this machine."""
+    # The demo is a bundled application, above this layer: it is started as a program, in place of this one.
+    command = [sys.executable, "-m", "posthouse_apps.demo"]
+    command += [f"--port={port}", f"--sim-port={sim_port}", f"--data={data}"]
+    command += [flag for flag, given in (("--crash", crash), ("--quiet", quiet)) if given]
+    command += [] if seconds is None else [f"--seconds={seconds}"]
+    if sys.platform == "win32":
+        import subprocess
+
+        raise typer.Exit(subprocess.call(command))
+    os.execv(sys.executable, command)
+
+
+def main() -> None:
+    """The entry point of the `posthouse` command."""
+    try:
+        app()
+    except PosthouseError as error:
+        from posthouse.cli.errors import exit_code
+
+        print(f"posthouse: {error}", file=sys.stderr)
+        sys.exit(exit_code(error))
+    except KeyboardInterrupt:
+        sys.exit(130)
+    except BrokenPipeError:  # `posthouse dead | head`
+        sys.stderr.close()
+        sys.exit(0)
+
+
+if __name__ == "__main__":
+    main()
