@@ -12,6 +12,7 @@ cancellation; whatever that one still tries to commit is fenced.
 from __future__ import annotations
 
 import asyncio
+import traceback
 from dataclasses import dataclass
 from typing import Any
 
@@ -131,7 +132,13 @@ class Executor:
         except asyncio.CancelledError:
             pass  # a stop or a lost lease: what was not committed runs again elsewhere
         except Exception as error:
-            log.error("lease.failed", bot=work.bot.name, lane=work.lease.lane, error=repr(error), exc_info=error)
+            log.error(
+                "lease.failed",
+                bot=work.bot.name,
+                lane=work.lease.lane,
+                error=repr(error),
+                traceback="".join(traceback.format_exception(error)),
+            )
             await self._clock.sleep(1.0)  # the platform's own trouble: not in a tight loop
             await self._release([work.lease])
         finally:

@@ -24,7 +24,7 @@ from posthouse.runtime.batches import Batches
 from posthouse.runtime.bots import RunningBot
 from posthouse.runtime.metrics import Metrics
 from posthouse.runtime.throttle import Rate, Throttle
-from posthouse.telegram.peek import MalformedUpdate, peek
+from posthouse.telegram.peek import MalformedUpdate, peek, peek_person
 
 log = structlog.get_logger("posthouse.ingress")
 
@@ -116,7 +116,9 @@ class Ingress:
             log.warning("update.malformed", bot=endpoint.name, error=str(error)[:200])
             return MALFORMED
         if self._limited and self._per_user.on:
-            wait_s = self._per_user.wait_s((incoming.bot_id, incoming.lane), self._clock.monotonic())
+            person = peek_person(body)
+            key = (incoming.bot_id, incoming.lane if person is None else person)
+            wait_s = self._per_user.wait_s(key, self._clock.monotonic())
             if wait_s:
                 endpoint.limited.inc()
                 return Verdict(429, max(1, ceil(wait_s)))

@@ -224,7 +224,7 @@ class TurnRunner:
             lane=turn.lane,
             attempt=turn.attempt,
             error=repr(failure),
-            exc_info=failure if not isinstance(failure, HandlerTimeout) else None,
+            traceback=outcome.error,  # as text: a logger that is left to itself would print local variables too
             **({"retry_in_s": round(outcome.delay_s, 3)} if isinstance(outcome, Retry) else {}),
         )
         return outcome
@@ -351,7 +351,7 @@ def _worn_out(work: LeaseWork, turn: Turn) -> HandlerCrash | None:
     )
 
 
-def outcome_of(failure: BaseException, attempts: int, policy: TurnPolicy) -> Outcome:
+def outcome_of(failure: BaseException, attempts: int, policy: TurnPolicy) -> Retry | Dead:
     """What a failed turn comes to: the author's words count first, then the number of tries."""
     error = "".join(traceback.format_exception(failure))[-ERROR_MAX:]
     if isinstance(failure, Terminal):

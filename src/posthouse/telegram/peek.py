@@ -140,3 +140,14 @@ def _other_part(update: Any, body: bytes) -> tuple[str, Any]:
     except (msgspec.DecodeError, UnicodeDecodeError, RecursionError) as error:
         raise MalformedUpdate(str(error)) from None
     return unknown[:64], None
+
+
+def peek_person(body: bytes) -> int | None:
+    """Who caused an update that `peek` has accepted; None when nobody did. Asked only where people are limited."""
+    update = _decode_update(body)
+    for kind in UPDATE_KINDS:
+        part = getattr(update, kind)
+        if part is not None:
+            person = part.from_ or part.user
+            return None if person is None else person.id  # type: ignore[no-any-return]
+    return None

@@ -103,10 +103,10 @@ async def _body(receive: Receive, max_bytes: int) -> bytes | None:
     message = await receive()
     body: bytes = message.get("body", b"")
     while message.get("more_body"):
+        if len(body) > max_bytes:
+            return None  # whatever else is to come
         message = await receive()
         body += message.get("body", b"")
-        if len(body) > max_bytes:
-            return None
     return body if len(body) <= max_bytes else None
 
 

@@ -82,6 +82,10 @@ class SqliteCore:
                 for number in unwritten.keys() & kept:  # an earlier commit has them for good
                     del self._bots_unwritten[number]
 
+    def known_bot(self, bot_id: int) -> int:
+        """The bot's number, or 0, which no bot has: a question about a stranger must not give it a number."""
+        return self._bot_numbers.get(bot_id, 0)
+
     def bot_numbers(self) -> list[int]:
         return sorted(self._bot_ids)
 

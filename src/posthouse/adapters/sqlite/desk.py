@@ -55,12 +55,12 @@ class SqliteDesk:
     def _list_inbox(self, connection: sqlite3.Connection, filter: Filter, id: int | None) -> Rows:
         where = _Where("done_us IS NULL")
         if filter.lane is not None and filter.bot_id is not None:
-            where.add("lane = ?", self._core.lane_key(filter.bot_id, filter.lane))
+            where.add("lane = ?", pack_lane(self._core.known_bot(filter.bot_id), filter.lane))
         elif filter.lane is not None:
             lanes = [pack_lane(number, filter.lane) for number in self._core.bot_numbers()]
             where.add(f"lane IN ({rows.marks(len(lanes))})", *lanes)
         elif filter.bot_id is not None:
-            number = self._core.bot_number(filter.bot_id)
+            number = self._core.known_bot(filter.bot_id)
             where.add("id BETWEEN ? AND ?", pack_entry(number, -(2**41)), pack_entry(number + 1, -(2**41)) - 1)
         if filter.after is not None:
             where.add("id > ?", filter.after)
@@ -101,7 +101,7 @@ class SqliteDesk:
     def _list_outbox(self, connection: sqlite3.Connection, filter: Filter, id: int | None) -> Rows:
         where = _Where()
         if filter.bot_id is not None:
-            number = self._core.bot_number(filter.bot_id)
+            number = self._core.known_bot(filter.bot_id)
             if filter.lane is not None:
                 where.add("lane = ?", pack_lane(number, filter.lane))
             else:

@@ -173,8 +173,16 @@ class SqliteOutbox:
         self.budgets.prune(now)
         token = core.new_token()
         lanes = self._take_within_budgets(limit, token, now)
-        if not lanes:
-            return []
+        try:
+            return await self._leases(lanes, token) if lanes else []
+        except BaseException:  # the disk is full: the lanes wait for the next claim, not for the end of a lease
+            for lane in lanes:
+                if lane.token == token:
+                    book.unlease(lane, rank=lane.rank)
+            raise
+
+    async def _leases(self, lanes: list[Lane[Key]], token: int) -> list[DeliveryLease]:
+        core, book = self._core, self.book
         thin = [lane for lane in lanes if lane.more and not lane.window]
         if thin:
             await self._refill(thin)

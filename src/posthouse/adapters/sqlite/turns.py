@@ -145,8 +145,16 @@ class SqliteTurns:
         book.wake_due(now)
         token = core.new_token()
         lanes = book.take(limit, token, now + core.settings.lease_ttl_s)
-        if not lanes:
-            return []
+        try:
+            return await self._leases(lanes, token, depth) if lanes else []
+        except BaseException:  # the disk is full: the lanes wait for the next claim, not for the end of a lease
+            for lane in lanes:
+                if lane.token == token:
+                    book.unlease(lane)
+            raise
+
+    async def _leases(self, lanes: list[Lane[int]], token: int, depth: int) -> list[Lease]:
+        core, book = self._core, self.book
         thin = [lane for lane in lanes if lane.more and len(lane.window) < min(depth, core.settings.window)]
         if thin:
             await self._refill(thin)

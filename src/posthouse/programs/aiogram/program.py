@@ -31,6 +31,7 @@ calls go straight out, their state is written at once, and the first one is logg
 from __future__ import annotations
 
 import asyncio
+import traceback
 from collections.abc import Awaitable, Callable, Mapping
 from dataclasses import dataclass
 from typing import Any
@@ -353,6 +354,12 @@ class AiogramProgram:
         return response
 
     def _report(self, turn: Turn, error: BaseException) -> None:
-        log.warning("turn.error_handled", trace=turn.trace, bot=turn.bot, error=repr(error), exc_info=error)
+        log.warning(
+            "turn.error_handled",
+            trace=turn.trace,
+            bot=turn.bot,
+            error=repr(error),
+            traceback="".join(traceback.format_exception(error)),
+        )
         if self.handled_errors is not None:
             self.handled_errors(turn, error)
