@@ -8,7 +8,7 @@ from __future__ import annotations
 import asyncio
 import importlib
 import sys
-from collections.abc import Iterable, Mapping, Sequence
+from collections.abc import Iterable, Mapping
 from pathlib import Path
 from typing import Any
 
@@ -151,8 +151,7 @@ def build(
             nudge_timers=timers.nudge,
         )
         platform.schedules = Schedules(late.jobs, _schedules(bots), clock=clock, metrics=metrics)
-    if "ingress" in wanted:
-        _add_ingress(platform, settings, bots, late, gateway, clock, metrics, parallel)
+    _add_front(platform, settings, bots if "ingress" in wanted else {}, late, gateway, clock, metrics, parallel)
     return platform
 
 
@@ -420,7 +419,7 @@ def _schedules(bots: Mapping[int, RunningBot]) -> list[Schedule]:
     ]
 
 
-def _add_ingress(
+def _add_front(
     platform: Platform,
     settings: Settings,
     bots: Mapping[int, RunningBot],
@@ -430,6 +429,7 @@ def _add_ingress(
     metrics: Metrics,
     parallel: int,
 ) -> None:
+    """What listens: webhooks and pollers of `bots` (none without the role ingress), and every process's pages."""
     from posthouse.adapters.http.ingress import WebhookApp
     from posthouse.adapters.http.protocol import WebhookProtocol
     from posthouse.adapters.http.server import HttpServer
@@ -475,7 +475,7 @@ def _add_ingress(
             bot.name,
             bot.identity.token,
             gateway,
-            late.ingest,
+            ingress.store,
             clock,
             metrics,
             PollerSettings(allowed_updates=tuple(bot.program.allowed_updates()), lane_by=bot.lane_by),
@@ -508,9 +508,6 @@ class _LateParts:
         self.outbox: Any = _Late(store, "outbox")
         self.jobs: Any = _Late(store, "jobs")
         self.upkeep: Any = _Late(store, "upkeep")
-
-    async def ingest(self, batch: Sequence[Any]) -> list[bool]:
-        return await self._store.inbox.ingest(batch)
 
     # What was last registered for a bot is kept as a piece of state of lane 0, which no chat has.
 

@@ -12,11 +12,12 @@ import asyncio
 import hmac
 from collections.abc import Sequence
 from dataclasses import dataclass, field
+from logging import DEBUG
 from math import ceil
 
 import structlog
 
-from posthouse.core.entries import Incoming
+from posthouse.core.entries import Incoming, trace_of
 from posthouse.core.errors import PosthouseError
 from posthouse.ports.clock import Clock
 from posthouse.ports.store import Inbox
@@ -85,12 +86,13 @@ class Ingress:
         self._clock = clock
         self._metrics = metrics
         self.settings = settings
-        self._batches: Batches[Incoming, bool] = Batches(self._store, parallel=parallel)
+        self._batches: Batches[Incoming, bool] = Batches(self.store, parallel=parallel)
         self._per_user: Throttle[tuple[int, int]] = Throttle(settings.per_user)
         self._per_ip: Throttle[str] = Throttle(settings.per_ip)
         self._limited = self._per_user.on or self._per_ip.on
         self._unavailable = Verdict(503, settings.retry_after_s)
         self.closing = False
+        self._tells = log.is_enabled_for(DEBUG)  # asked once: the road is told line by line only when somebody listens
 
     def admit(self, endpoint: Endpoint, secret: bytes, ip: str) -> Verdict | None:
         """Look at the request before its body is read: a verdict that refuses it, or None. Constant time (S1-8)."""
@@ -148,9 +150,18 @@ class Ingress:
         self.closing = True
         await self._batches.flush()
 
-    async def _store(self, batch: Sequence[Incoming]) -> list[bool]:
+    async def store(self, batch: Sequence[Incoming]) -> list[bool]:
+        """Store a batch, from webhooks or a poller; per update True, or False when it was known."""
         started = self._clock.monotonic()
         stored = await self._inbox.ingest(batch)
         self._metrics.ingest_seconds.observe(self._clock.monotonic() - started)
         self._metrics.ingest_batch.observe(len(batch))
+        if self._tells:
+            for update, new in zip(batch, stored, strict=True):
+                log.debug(
+                    "update.stored" if new else "update.known",
+                    trace=trace_of(update.bot_id, update.update_id),
+                    lane=update.lane,
+                    kind=update.kind,
+                )
         return stored

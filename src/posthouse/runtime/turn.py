@@ -17,13 +17,14 @@ from __future__ import annotations
 import asyncio
 import traceback
 from collections.abc import Awaitable, Callable, Iterable
+from logging import DEBUG
 from math import inf
 from typing import Any, TypeVar
 
 import structlog
 
 from posthouse.core.effects import Effects
-from posthouse.core.entries import Entry
+from posthouse.core.entries import Entry, trace_of
 from posthouse.core.errors import Retryable, StoreUnavailable, Terminal
 from posthouse.core.leases import Burial, CallRecord, Lease, Settlement
 from posthouse.core.outcomes import DONE, Dead, Done, OnDead, Outcome, Retry
@@ -147,6 +148,7 @@ class TurnRunner:
         self._clock = clock
         self._metrics = metrics
         self._nudge_timers = nudge_timers
+        self._tells = log.is_enabled_for(DEBUG)  # asked once, not for every turn
         self._commits = Batches(self._settle_batch, parallel=commits_parallel)
 
     def begin(self, lease: Lease) -> LeaseWork:
@@ -230,7 +232,7 @@ class TurnRunner:
         return outcome
 
     async def _give_up_or_retry(self, work: LeaseWork, turn: Turn, outcome: Retry | Dead) -> bool:
-        """Commit what came before and postpone, bury or drop this turn's entry; True when the lease has ended with it."""
+        """Commit what came before, postpone, bury or drop this turn's entry; True when the lease has ended."""
         if isinstance(outcome, Retry):
             await self._commit(work, work.settlement(delay_s=outcome.delay_s))
             return True
@@ -293,15 +295,17 @@ class TurnRunner:
     async def _commit_alone(self, work: LeaseWork, turn: Turn, reach: TurnReach) -> None:
         """Commit a turn in the transaction that its handler used; it is rolled back when it took too long."""
         assert reach.transaction is not None
-        work.journaled = turn.journaled
-        work.effects = turn.effects
-        work.uncommitted = [turn.entry.entry_id]
         try:
             if reach.failure is not None:
                 raise reach.failure  # the handler went on after a failed function: half of its work must not stay
+            work.journaled = turn.journaled
+            work.effects = turn.effects
+            work.uncommitted = [turn.entry.entry_id]
             settlement = work.settlement(keep=work.left > 0)
             if await reach.transaction.commit(settlement):
                 work.shorten(settlement)
+                if self._tells:
+                    _tell(settlement)
             else:
                 self._fenced(work)
         except Exception as failure:
@@ -322,6 +326,10 @@ class TurnRunner:
         verdicts = await self.turns.settle(settlements)
         metrics.commit_seconds.observe(self._clock.monotonic() - started)
         metrics.commit_batch.observe(len(settlements))
+        if self._tells:
+            for settlement, held in zip(settlements, verdicts, strict=True):
+                if held:
+                    _tell(settlement)
         if any(settlement.effects.timers for settlement in settlements):
             self._nudge_timers()
         return verdicts
@@ -339,6 +347,18 @@ class TurnRunner:
 
     def _observe(self, turn: Turn, outcome: str, seconds: float) -> None:
         self._metrics.turn_seconds.labels(turn.bot, outcome).observe(seconds)
+
+
+def _tell(settlement: Settlement) -> None:
+    """The line of the road between `update.stored` and `delivery.sent`."""
+    for entry_id in settlement.done:
+        log.debug(
+            "turn.committed",
+            trace=trace_of(settlement.lease.bot_id, entry_id),
+            lane=settlement.lease.lane,
+            deliveries=len(settlement.effects.deliveries),
+            jobs=len(settlement.effects.jobs),
+        )
 
 
 def _worn_out(work: LeaseWork, turn: Turn) -> HandlerCrash | None:

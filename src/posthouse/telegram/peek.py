@@ -149,5 +149,5 @@ def peek_person(body: bytes) -> int | None:
         part = getattr(update, kind)
         if part is not None:
             person = part.from_ or part.user
-            return None if person is None else person.id  # type: ignore[no-any-return]
+            return None if person is None else person.id
     return None

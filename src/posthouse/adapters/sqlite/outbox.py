@@ -287,10 +287,10 @@ class SqliteOutbox:
             items = [
                 (
                     (priority, id_),
-                    _Item(method, payload, policy, handle, cause, trace, created, attempts, bool(unknown)),
+                    _Item(method, payload, policy, handle, cause, trace, created, tries, bool(unknown)),
                     len(payload),
                 )
-                for id_, _, priority, method, payload, policy, handle, cause, trace, created, attempts, unknown in deliveries
+                for id_, _, priority, method, payload, policy, handle, cause, trace, created, tries, unknown in deliveries
             ]
             self.book.end_refill(lane, items, more=len(deliveries) == window)
 

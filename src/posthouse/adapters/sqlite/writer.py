@@ -225,7 +225,7 @@ class Writer:
                 self._before_commit(self._connection)
                 self._connection.execute("COMMIT")
                 self.commits += 1
-        except Exception as error:
+        except BaseException as error:  # the author's function may even call sys.exit: this thread must not end
             return _Failure(error)
         if not last and time.monotonic() > deadline:
             session.expired = True
@@ -324,7 +324,10 @@ def _resolve(results: list[tuple[asyncio.Future[Any], Any]], path: str) -> None:
         if future.done():
             continue
         if type(result) is _Failure:
-            future.set_exception(_explained(result.error, path))
+            error = _explained(result.error, path)
+            if isinstance(error, StopIteration):  # a future cannot carry it
+                error = RuntimeError(f"the function raised {error!r}")
+            future.set_exception(error)
         else:
             future.set_result(result)
 
