@@ -219,7 +219,7 @@ class PostgresMaker:
     async def open(self) -> PostgresStore:
         # A name of its own for each store's connections, by which a crash finds them.
         url = f"{self.url}&application_name=store-{len(self._opened)}"
-        settings = {"pool_min": 1, "lease_ttl_s": self.lease_ttl_s} | self._settings
+        settings = {"pool_min": 1, "lease_ttl_s": self.lease_ttl_s, "delivery_ttl_s": self.lease_ttl_s} | self._settings
         store = PostgresStore(PostgresSettings(url=url, **settings))
         self._opened.append(store)
         await store.open()

@@ -30,7 +30,7 @@ class PostgresOutbox:
         self._database = database
         self._worker = worker
         self._bells = bells
-        self._ttl_s = database.settings.lease_ttl_s
+        self._ttl_s = database.settings.delivery_ttl_s
         self._limits: dict[int, BotLimits] = {}
         self._untold: dict[int, BotLimits] = {}  # not yet in the database
         self._after = 0

@@ -15,7 +15,9 @@ class PostgresSettings:
     pool_wait_s         how long a call waits for a free connection before `StoreUnavailable`
     statement_s         how long one statement may take before `StoreUnavailable`
     lock_wait_s         how long a statement waits for a row that somebody else locked
-    lease_ttl_s         how long a lane or a delivery stays leased without a sign of life
+    lease_ttl_s         how long a lane stays leased without a sign of life
+    delivery_ttl_s      how long a delivery may be on its way: a slow upload takes minutes, and a second claim would
+                        send twice; a dead sender's deliveries come back with its lock, long before
     poll_min_s          the shortest pause between polls, taken after work was found
     poll_max_s          the longest pause between polls of an idle store
     pooler              True behind a transaction pooler: no prepared statements and no session settings on pooled
@@ -35,6 +37,7 @@ class PostgresSettings:
     statement_s: float = 30.0
     lock_wait_s: float = 10.0
     lease_ttl_s: float = 30.0
+    delivery_ttl_s: float = 900.0
     poll_min_s: float = 0.05
     poll_max_s: float = 1.0
     pooler: bool = False

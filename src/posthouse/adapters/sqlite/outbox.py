@@ -290,7 +290,9 @@ class SqliteOutbox:
                     _Item(method, payload, policy, handle, cause, trace, created, tries, bool(unknown)),
                     len(payload),
                 )
-                for id_, _, priority, method, payload, policy, handle, cause, trace, created, tries, unknown in deliveries
+                for id_, _, priority, method, payload, policy, handle, cause, trace, created, tries, unknown in (
+                    deliveries
+                )
             ]
             self.book.end_refill(lane, items, more=len(deliveries) == window)
 
