@@ -73,7 +73,7 @@ class ExecutorSection(Section, frozen=True):
 
 
 class SenderSection(Section, frozen=True):
-    concurrency: int = 128  # calls in flight
+    concurrency: int = 512  # calls in flight
     call_timeout_s: float = 60.0  # of one Bot API call; uploads get more by their size
 
 

@@ -82,6 +82,8 @@ class Actions:
         target = self.chat_id if chat_id is None else chat_id
         if target is None:
             raise AuthorError("say() has no chat: this entry names none, so pass chat_id=…")
+        if priority is not Priority.REPLY or when_uncertain is not WhenUncertain.RESEND:
+            _check_delivery(priority, when_uncertain)
         body: dict[str, Any] = {"chat_id": target, "text": text}
         if reply_markup is not None:
             body["reply_markup"] = reply_markup
@@ -257,6 +259,7 @@ class Actions:
     ) -> Outgoing:
         if priority is None:
             priority = Priority.ANSWER if is_answer(method) else Priority.REPLY
+        _check_delivery(priority, when_uncertain)
         chat = outbound_lane(body.get("chat_id"), self.lane)
         payload = _encode(body, enc_hook=_plain)
         delivery = Outgoing(
@@ -294,6 +297,16 @@ def _plain(value: Any) -> Any:
     if hasattr(value, "model_dump"):
         return _dumped(value)
     raise AuthorError(f"{type(value).__name__} cannot be written as JSON: pass plain values or aiogram objects")
+
+
+def _check_delivery(priority: int, when_uncertain: str) -> None:
+    """Refuse where the author can see it: a row that the store refuses would fail the whole turn at its commit."""
+    if priority not in Priority.__members__.values():
+        raise AuthorError(
+            f"priority={priority!r} is none of {', '.join(f'Priority.{name}' for name in Priority.__members__)}"
+        )
+    if when_uncertain not in WhenUncertain.__members__.values():
+        raise AuthorError(f"when_uncertain={when_uncertain!r} is none of 'resend', 'drop', 'park'")
 
 
 def _seconds(delay: timedelta | float) -> float:

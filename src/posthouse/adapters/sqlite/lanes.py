@@ -206,6 +206,13 @@ class LaneBook(Generic[K]):
             for key in gone:
                 lane.tries.pop(key, None)
 
+    def empty_window(self, lane: Lane[K], size_of: Any, *, keep: int = 0) -> list[K]:
+        """Take all but the first `keep` items out of the window; returns their keys."""
+        gone = lane.window[keep:]
+        self.bytes -= sum(size_of(item) for _, item in gone)
+        del lane.window[keep:]
+        return [key for key, _ in gone]
+
     def hold(self, lane: Lane[K], reason: str) -> None:
         if lane.held is None:
             self.held_count += 1

@@ -10,8 +10,7 @@ from __future__ import annotations
 import asyncio
 import heapq
 import sqlite3
-from collections.abc import Sequence
-from typing import Any
+from collections.abc import Mapping, Sequence
 
 import msgspec
 
@@ -25,7 +24,7 @@ from posthouse.core.effects import Outgoing, Priority
 from posthouse.core.leases import DeliveryLease, DeliverySettlement
 from posthouse.telegram.methods import is_paced
 
-_COLUMNS = "id, lane, priority, method, payload, when_uncertain, handle, cause, trace, created_us, attempts, unknown"
+_COLUMNS = "id, method, payload, when_uncertain, handle, cause, trace, created_us, attempts, unknown"
 
 Key = tuple[int, int]  # (priority, id)
 
@@ -60,6 +59,8 @@ class SqliteOutbox:
         # Bots over budget: their ready lanes wait here, most urgent first, then longest ready.
         self._paused: dict[int, list[tuple[int, int, Lane[Key]]]] = {}
         self._sequence = 0
+        # Keys of deliveries that found no place in their lane's window, smallest first: their rows are read by id.
+        self._beyond: dict[int, list[Key]] = {}
 
     def wrote(self, written: Written) -> None:
         """Follow a commit that added deliveries."""
@@ -83,44 +84,49 @@ class SqliteOutbox:
 
     def _add(self, lane_key: int, key: Key, item: _Item) -> None:
         book_key = -lane_key if key[0] == Priority.ANSWER else lane_key
-        self.book.add(book_key, key, item, len(item.payload), rank=key[0])
+        lane = self.book.lanes.get(book_key)
+        if lane is None or not lane.refilling:
+            lane = self.book.add(book_key, key, item, len(item.payload), rank=key[0])
+            if not lane.more or (lane.window and key <= lane.window[-1][0]):
+                return  # it found a place in the window
+        heapq.heappush(self._beyond.setdefault(book_key, []), key)
 
     async def _activate(self) -> None:
-        """Fill the book from disk, once: what waited or was being sent when the process ended."""
+        """Fill the book from disk, once: what waited or was being sent when the process ended.
 
-        def query(connection: sqlite3.Connection) -> list[tuple[Any, ...]]:
-            return connection.execute(
-                """WITH RECURSIVE waiting (lane) AS (
-                       SELECT min(lane) FROM outbox
-                       UNION ALL
-                       SELECT (SELECT min(lane) FROM outbox WHERE lane > waiting.lane)
-                         FROM waiting WHERE lane IS NOT NULL
-                   )
-                   SELECT lane,
-                          (SELECT min(priority) FROM outbox WHERE lane = waiting.lane AND priority > 0),
-                          (SELECT 1 FROM outbox WHERE lane = waiting.lane AND priority = 0),
-                          (SELECT due_us FROM outbox WHERE lane = waiting.lane AND priority > 0
-                            ORDER BY priority, id LIMIT 1)
-                     FROM waiting WHERE lane IS NOT NULL"""
-            ).fetchall()
+        Read by the writer, so that it lies between two commits: what was committed before is in the answer, what
+        comes after is told by `wrote`.
+        """
 
+        def query(connection: sqlite3.Connection) -> list[tuple[int, int, int, int]]:
+            return connection.execute("SELECT id, lane, priority, due_us FROM outbox ORDER BY id").fetchall()
+
+        found: list[tuple[int, int, int, int]] = await self._core.writer.submit(query)
         self.active = True
-        found = await self._core.read(query)
-        for lane_key, rank, answers, due_us in found:
-            if rank is not None:
-                self._wait_on_disk(lane_key, rank, due_us / 1_000_000)
-            if answers:
-                self._wait_on_disk(-lane_key, 0, 0.0)
+        due_us = {id_: due for id_, _, _, due in found if due}
+        waiting: dict[int, list[Key]] = {}
+        for id_, lane_key, priority, _ in found:
+            waiting.setdefault(lane_key if priority else -lane_key, []).append((priority, id_))
+        for book_key, keys in waiting.items():
+            self._wait_on_disk(book_key, keys, due_us)
 
-    def _wait_on_disk(self, book_key: int, rank: int, due: float) -> None:
+    def _wait_on_disk(self, book_key: int, keys: list[Key], due_us: Mapping[int, int]) -> None:
+        """Let a lane wait for deliveries of which only the keys are in memory."""
         lane = self.book.lanes.get(book_key)
         if lane is None:
             lane = self.book.lanes[book_key] = Lane(book_key)
-        else:
-            lane.window.clear()  # what was added while we read is read again, in order
+        # What has a place in the window takes its turn among the others, except a head that is on its way.
+        kept = 1 if lane.token else 0
+        keys = keys + self.book.empty_window(lane, _size, keep=kept) + self._beyond.pop(book_key, [])
+        if not keys:
+            return
+        heapq.heapify(keys)
+        self._beyond[book_key] = keys
         lane.more = True
         if not lane.state and not lane.token:
+            rank, head = keys[0]
             lane.rank = rank
+            due = due_us.get(head, 0) / 1_000_000
             if due > self._core.clock.now():
                 self.book.rest(lane, due)
             else:
@@ -263,38 +269,37 @@ class SqliteOutbox:
         heapq.heappush(self._paused.setdefault(bot_id, []), (rank, self._sequence, lane))
 
     async def _refill(self, lanes: list[Lane[Key]]) -> None:
-        window = self._core.settings.window
+        """Read the next deliveries of lanes whose window is empty, by their keys: the outbox needs no other index."""
+        wanted: dict[int, list[Key]] = {}
         for lane in lanes:
             self.book.begin_refill(lane)
+            beyond = self._beyond.get(lane.key, [])
+            count = min(len(beyond), self._core.settings.window)
+            wanted[lane.key] = [heapq.heappop(beyond) for _ in range(count)]
+        ids = [id_ for keys in wanted.values() for _, id_ in keys]
 
-        def query(connection: sqlite3.Connection) -> list[list[tuple[Any, ...]]]:
-            return [
-                connection.execute(
-                    f"SELECT {_COLUMNS} FROM outbox WHERE lane = ? AND priority {'>' if lane.key > 0 else '='} 0"
-                    " ORDER BY priority, id LIMIT ?",
-                    (abs(lane.key), window),
-                ).fetchall()
-                for lane in lanes
-            ]
+        def query(connection: sqlite3.Connection) -> dict[int, _Item]:
+            found: dict[int, _Item] = {}
+            for chunk in rows.chunks(ids) if ids else ():
+                for row in rows.with_ids(connection, f"SELECT {_COLUMNS} FROM outbox WHERE id IN ({{ids}})", chunk):
+                    id_, method, payload, policy, handle, cause, trace, created, tries, unknown = row
+                    found[id_] = _Item(method, payload, policy, handle, cause, trace, created, tries, bool(unknown))
+            return found
 
         try:
             found = await self._core.read(query)
         except BaseException:
             for lane in lanes:
+                for key in wanted[lane.key]:
+                    heapq.heappush(self._beyond.setdefault(lane.key, []), key)
                 self.book.end_refill(lane, (), more=True)
             raise
-        for lane, deliveries in zip(lanes, found, strict=True):
-            items = [
-                (
-                    (priority, id_),
-                    _Item(method, payload, policy, handle, cause, trace, created, tries, bool(unknown)),
-                    len(payload),
-                )
-                for id_, _, priority, method, payload, policy, handle, cause, trace, created, tries, unknown in (
-                    deliveries
-                )
-            ]
-            self.book.end_refill(lane, items, more=len(deliveries) == window)
+        for lane in lanes:
+            items = [(key, found[key[1]], len(found[key[1]].payload)) for key in wanted[lane.key] if key[1] in found]
+            more = bool(self._beyond.get(lane.key))
+            if not more:
+                self._beyond.pop(lane.key, None)
+            self.book.end_refill(lane, items, more=more)
 
     async def settle(self, settlements: Sequence[DeliverySettlement]) -> list[bool]:
         accepted: list[tuple[Lane[Key], DeliverySettlement]] = []
@@ -386,11 +391,10 @@ class SqliteOutbox:
         connection.execute("UPDATE OR IGNORE chat_state SET lane = ? WHERE lane = ?", (new, old))
 
     def _migrate_lane(self, lane: Lane[Key], bot_id: int, chat: int) -> None:
-        book = self.book
-        lane.window.clear()
+        keys = self.book.empty_window(lane, _size) + self._beyond.pop(lane.key, [])
         lane.more = False
-        book.unlease(lane)
-        self._wait_on_disk(self._core.lane_key(bot_id, chat), lane.rank, 0.0)
+        self.book.unlease(lane)
+        self._wait_on_disk(self._core.lane_key(bot_id, chat), keys, {})
 
     async def admit(self, bot_id: int, chat: int | None) -> float:
         now = self._core.clock.now()

@@ -60,7 +60,6 @@ STATEMENTS = [
         attempts INTEGER NOT NULL DEFAULT 0,
         unknown INTEGER NOT NULL DEFAULT 0
     ) STRICT""",
-    "CREATE INDEX outbox_lane ON outbox (lane, priority, id)",
     """CREATE TABLE message_handle (
         lane INTEGER NOT NULL,
         handle TEXT NOT NULL,
