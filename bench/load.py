@@ -10,6 +10,7 @@ Conditions of every run:
 - *Fixed rate*: updates are due at even distances whether or not the server keeps up, and latency counts from
   the moment an update was *due*, so that a stall is charged to every update it delayed. The timer's
   resolution adds up to 1 ms.
+- `text` replaces the usual text; `chat_stride` takes every n-th chat id, so that the chats lie far apart.
 - Only answers with a 2xx status count as updates; the others are counted by status, 0 being a lost
   connection.
 
@@ -41,6 +42,7 @@ from bench.measure import percentile, print_table
 
 CONNECTIONS_DEFAULT = 100  # Telegram's own limit for setWebhook
 CHATS_DEFAULT = 1000
+CHAT_FIRST = 500_000_000
 UPDATE_ID_FIRST = 100_000_001
 UPDATE_ID_WIDTH = 9  # digits, like Telegram's today; a constant width keeps Content-Length constant
 DRAIN_TIMEOUT_S = 30.0
@@ -63,6 +65,8 @@ class Load:
     connections: int = CONNECTIONS_DEFAULT
     rate: float | None = None
     chats: int = CHATS_DEFAULT
+    chat_stride: int = 1
+    text: str | None = None
     update_id_first: int = UPDATE_ID_FIRST
     seed: int = 1
 
@@ -121,7 +125,8 @@ class UpdateRequests:
         if len(str(load.update_id_first)) != UPDATE_ID_WIDTH:
             raise LoadFailed(f"update_id_first is {load.update_id_first}, expected {UPDATE_ID_WIDTH} digits")
         self._id_next = load.update_id_first
-        self._pieces = [self._chat_pieces(chat) for chat in range(load.chats)]
+        self._text = load.text
+        self._pieces = [self._chat_pieces(chat * load.chat_stride) for chat in range(load.chats)]
 
     @property
     def update_id_next(self) -> int:
@@ -144,7 +149,7 @@ class UpdateRequests:
     def _chat_pieces(self, chat: int) -> tuple[bytes, bytes, bytes]:
         mark = "\0"
         sender = {
-            "id": 500_000_000 + chat,
+            "id": CHAT_FIRST + chat,
             "is_bot": False,
             "first_name": f"Person {chat}",
             "last_name": "of the Bench",
@@ -159,7 +164,7 @@ class UpdateRequests:
                 "from": sender,
                 "chat": private_chat | {"type": "private"},
                 "date": int(time.time()),
-                "text": f"Good morning from chat {chat}, is anybody there?",
+                "text": self._text or f"Good morning from chat {chat}, is anybody there?",
             },
         }
         marked = json.dumps(update, separators=(",", ":")).encode().replace(b'"\\u0000"', b"\0")
@@ -364,6 +369,8 @@ def main() -> None:
     parser.add_argument("--connections", type=int, default=CONNECTIONS_DEFAULT)
     parser.add_argument("--rate", type=float)
     parser.add_argument("--chats", type=int, default=CHATS_DEFAULT)
+    parser.add_argument("--chat-stride", type=int, default=1)
+    parser.add_argument("--text")
     parser.add_argument("--update-id-first", type=int, default=UPDATE_ID_FIRST)
     parser.add_argument("--seed", type=int, default=1)
     parser.add_argument("--json", action="store_true", help="print the result as one JSON object")

@@ -6,6 +6,7 @@ module works on Linux only, like the numbers it stands beside.
 
 import os
 import platform
+import resource
 import statistics
 import tempfile
 import time
@@ -77,6 +78,36 @@ def fsync_latency(directory: Path) -> FsyncLatency:
             os.fsync(file.fileno())
             latencies_ms.append((time.perf_counter() - started) * 1000)
     return FsyncLatency(p50_ms=statistics.median(latencies_ms), p99_ms=percentile(latencies_ms, 99))
+
+
+class Bystanders:
+    """How many cores everything else on the machine kept busy meanwhile: 0 on a machine of our own.
+
+    Our own share is this process with all its ended descendants, so ask when they have ended.
+    """
+
+    def __init__(self) -> None:
+        self._began = time.monotonic()
+        self._busy_s = _busy_s()
+        self._own_s = _own_s()
+
+    def cores(self) -> float:
+        elapsed_s = time.monotonic() - self._began
+        others_s = (_busy_s() - self._busy_s) - (_own_s() - self._own_s)
+        return max(0.0, others_s / elapsed_s) if elapsed_s > 0 else 0.0
+
+
+def _busy_s() -> float:
+    """Processor seconds of the machine that were not idle, with what the host took away."""
+    user, nice, system, _idle, _iowait, irq, softirq, steal = (
+        int(ticks) for ticks in Path("/proc/stat").read_text().split("\n", 1)[0].split()[1:9]
+    )
+    return (user + nice + system + irq + softirq + steal) / os.sysconf("SC_CLK_TCK")
+
+
+def _own_s() -> float:
+    used = (resource.getrusage(resource.RUSAGE_SELF), resource.getrusage(resource.RUSAGE_CHILDREN))
+    return sum(usage.ru_utime + usage.ru_stime for usage in used)
 
 
 def percentile(values: Sequence[float], percent: float) -> float:

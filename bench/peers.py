@@ -25,13 +25,6 @@ handled over the time from the first send until the last was handled, and the la
 """
 
 import argparse
-import os
-import queue
-import signal
-import socket
-import subprocess
-import threading
-import time
 from collections.abc import Iterator
 from contextlib import AbstractContextManager, contextmanager, nullcontext
 from dataclasses import dataclass
@@ -49,13 +42,11 @@ from bench.environments import (
     running_redis,
 )
 from bench.load import CONNECTIONS_DEFAULT, Load, LoadResult, measure_load
-from bench.measure import cpu_s, machine_conditions, print_table, rss_mib
+from bench.measure import cpu_s, machine_conditions, print_table
+from bench.process import RunResult, Server, ServerFailed, free_port, running
 
 SECRET = "bench-secret"
 WARM_UP_S = 1.0
-START_TIMEOUT_S = 30.0
-DRAIN_TIMEOUT_S = 120.0
-DRAIN_POLL_S = 0.02
 
 
 @dataclass(frozen=True)
@@ -92,29 +83,9 @@ PEERS = {
 }
 
 
-@dataclass(frozen=True)
-class PeerResult:
-    """One peer's run. `cpu_us` is the server process alone, per update handled; Redis comes on top of it."""
-
-    name: str
-    updates_per_s: float
-    p50_ms: float
-    p99_ms: float
-    max_ms: float
-    updates: int
-    cpu_us: float
-    redis_cpu_us: float
-    rss_mib: float
-    conditions: tuple[str, ...]
-
-
-class PeerFailed(Exception):
-    """A peer did not start, refused updates, or lost some; the message says which."""
-
-
 def run_peer(
     name: str, seconds: float = 5.0, connections: int = CONNECTIONS_DEFAULT, rate: float | None = None
-) -> PeerResult:
+) -> RunResult:
     """Start a peer, warm it up for a second, load it (fully, or at `rate` updates per second), stop it."""
     peer = PEERS[name]
     with _redis(peer) as redis, _serving(peer, redis) as server:
@@ -132,11 +103,11 @@ def run_peer(
         result = measure_load(load)
         handled, drained_s = server.wait_handled(handled_before + result.updates)
         if result.failures:
-            raise PeerFailed(f"{name} answered with {result.failures} besides 2xx")
+            raise ServerFailed(f"{name} answered with {result.failures} besides 2xx")
         cpu_us = (server.cpu_s() - cpu_before_s) * 1e6 / result.updates
         redis_us = (_redis_cpu_s(redis) - redis_before_s) * 1e6 / result.updates
         span_s = result.seconds if peer.answers_after_work else result.seconds + drained_s
-        return PeerResult(
+        return RunResult(
             name=name,
             updates_per_s=(handled - handled_before) / span_s,
             p50_ms=result.p50_ms,
@@ -144,8 +115,8 @@ def run_peer(
             max_ms=result.max_ms,
             updates=handled - handled_before,
             cpu_us=cpu_us,
-            redis_cpu_us=redis_us,
-            rss_mib=rss_mib(server.process.pid),
+            database_cpu_us=redis_us,
+            rss_mib=server.rss_mib(),
             conditions=_conditions(peer, redis, result, drained_s),
         )
 
@@ -164,67 +135,19 @@ def _conditions(peer: Peer, redis: Redis | None, result: LoadResult, drained_s: 
     return tuple(lines)
 
 
-class _Server:
-    """A running peer; its prints arrive in a queue."""
-
-    def __init__(self, process: subprocess.Popen[str], url: str) -> None:
-        self.process = process
-        self.url = url
-        self._lines: queue.Queue[str] = queue.Queue()
-        threading.Thread(target=self._read, daemon=True).start()
-
-    def _read(self) -> None:
-        assert self.process.stdout is not None
-        for line in self.process.stdout:
-            self._lines.put(line.strip())
-        self._lines.put("")
-
-    def wait_line(self, prefix: str, timeout_s: float) -> str:
-        try:
-            line = self._lines.get(timeout=timeout_s)
-        except queue.Empty:
-            raise PeerFailed(f"the peer did not print {prefix} in {timeout_s:.0f} s") from None
-        if not line.startswith(prefix):
-            raise PeerFailed(f"the peer printed {line!r}, not {prefix}; exit code {self.process.poll()}")
-        return line.removeprefix(prefix).strip()
-
-    def handled(self) -> int:
-        self.process.send_signal(signal.SIGUSR2)
-        return int(self.wait_line("HANDLED", DRAIN_TIMEOUT_S))
-
-    def wait_handled(self, count: int) -> tuple[int, float]:
-        """Wait until `count` updates were handled since the start; return their number and the wait."""
-        started = time.perf_counter()
-        while (handled := self.handled()) < count:
-            if time.perf_counter() - started > DRAIN_TIMEOUT_S:
-                raise PeerFailed(f"{handled} of {count} updates were handled after {DRAIN_TIMEOUT_S:.0f} s")
-            time.sleep(DRAIN_POLL_S)
-        if handled > count:
-            raise PeerFailed(f"{handled} updates were handled, but only {count} were acknowledged")
-        return handled, time.perf_counter() - started
-
-    def cpu_s(self) -> float:
-        return cpu_s(self.process.pid)
-
-
 @contextmanager
-def _serving(peer: Peer, redis: Redis | None) -> Iterator[_Server]:
-    port = _free_port()
-    environment = os.environ | {
+def _serving(peer: Peer, redis: Redis | None) -> Iterator[Server]:
+    port = free_port()
+    environment = {
         "PORT": str(port),
         "SECRET": SECRET,
         "MODE": peer.mode,
         "REDIS": str(redis.socket) if redis else "",
         "NODE_ENV": "production",
     }
-    process = subprocess.Popen(_command(peer), env=environment, stdout=subprocess.PIPE, text=True)
-    try:
-        server = _Server(process, f"http://127.0.0.1:{port}/webhook")
-        server.wait_line("READY", START_TIMEOUT_S)
+    with running(_command(peer), f"http://127.0.0.1:{port}/webhook", environment=environment) as server:
+        server.wait_line("READY")
         yield server
-    finally:
-        process.kill()
-        process.wait()
 
 
 def _command(peer: Peer) -> list[str | Path]:
@@ -239,12 +162,6 @@ def _redis(peer: Peer) -> AbstractContextManager[Redis | None]:
 
 def _redis_cpu_s(redis: Redis | None) -> float:
     return cpu_s(redis.pid) if redis else 0.0
-
-
-def _free_port() -> int:
-    with socket.socket() as probe:
-        probe.bind(("127.0.0.1", 0))
-        return int(probe.getsockname()[1])
 
 
 def main() -> None:
@@ -268,7 +185,10 @@ def main() -> None:
     print_table(
         "Peers: a text echo counting in its session",
         ["peer", "updates/s", "p50 ms", "p99 ms", "max ms", "CPU µs", "Redis CPU µs", "RSS MiB"],
-        [[r.name, r.updates_per_s, r.p50_ms, r.p99_ms, r.max_ms, r.cpu_us, r.redis_cpu_us, r.rss_mib] for r in results],
+        [
+            [r.name, r.updates_per_s, r.p50_ms, r.p99_ms, r.max_ms, r.cpu_us, r.database_cpu_us, r.rss_mib]
+            for r in results
+        ],
         caption="\n".join(machine.lines()),
     )
     for name, conditions in {r.name: r.conditions for r in results}.items():

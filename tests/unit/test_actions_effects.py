@@ -209,9 +209,7 @@ def test_enqueue_by_function_takes_the_declared_defaults() -> None:
     def render(job: Job, *, size: int) -> None: ...
 
     act = actions()
-    act.enqueue(
-        render, size=3, notify=True, data={"card": 7}, unique_key="k", delay=timedelta(minutes=1), priority=0
-    )
+    act.enqueue(render, size=3, notify=True, data={"card": 7}, unique_key="k", delay=timedelta(minutes=1), priority=0)
     [request] = act.effects.jobs
     assert (request.queue, request.task, request.args, request.attempts_max) == (
         "gpu",
@@ -247,9 +245,7 @@ def test_a_timer_is_an_event_for_later() -> None:
     act.after(0.5, "again")
     act.cancel_timer("r")
     first, second, cancel = act.effects.timers
-    assert msgspec.json.decode(first.payload or b"", type=Event) == Event(
-        "remind", msgspec.Raw(b'{"n":1}'), "42:7"
-    )
+    assert msgspec.json.decode(first.payload or b"", type=Event) == Event("remind", msgspec.Raw(b'{"n":1}'), "42:7")
     assert (first.delay_s, first.key, first.lane) == (3600.0, "r", CHAT)
     assert (second.delay_s, second.key) == (0.5, None)
     assert (cancel.payload, cancel.key) == (None, "r")

@@ -8,9 +8,7 @@ import sys
 import pytest
 
 
-@pytest.mark.parametrize(
-    "module", ["posthouse.programs", "posthouse.programs.app", "posthouse.programs.turn"]
-)
+@pytest.mark.parametrize("module", ["posthouse.programs", "posthouse.programs.app", "posthouse.programs.turn"])
 def test_native_programs_do_not_import_aiogram(module: str) -> None:
     """aiogram, a second of import and 90 MB, is met only with a hosted Dispatcher."""
     code = f"import sys, {module}; sys.exit('aiogram' in sys.modules)"

@@ -9,9 +9,7 @@ from posthouse.core.leases import CallRecord
 from posthouse.programs.aiogram.replay import AFTERMATH, Ask, Ending, Recorded, Replay, Step
 
 
-def record(
-    ordinal: int, method: str = "sendMessage", target: str = "", says: int = 0, **fields: object
-) -> CallRecord:
+def record(ordinal: int, method: str = "sendMessage", target: str = "", says: int = 0, **fields: object) -> CallRecord:
     recorded = Recorded(True, target=target, says=says, **fields)  # type: ignore[arg-type]
     return CallRecord(1, ordinal, method, msgspec.json.encode(recorded))
 
@@ -117,9 +115,7 @@ class TestAcrossAnException:
 
     def test_a_failed_answer_does_not_cross(self) -> None:
         """Only results cross, not errors and not unknown outcomes."""
-        failed = CallRecord(
-            1, AFTERMATH, "answerCallbackQuery", msgspec.json.encode(Recorded(False, target="900"))
-        )
+        failed = CallRecord(1, AFTERMATH, "answerCallbackQuery", msgspec.json.encode(Recorded(False, target="900")))
         for left in (failed, unknown(AFTERMATH, "answerCallbackQuery")):
             assert Replay([left], "42:1").step(Ask("answerCallbackQuery", "900", 2)) == Step(0)
 

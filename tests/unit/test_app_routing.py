@@ -259,9 +259,7 @@ def test_a_schedule_is_declared_above_its_job() -> None:
         ("* * * * *", {"catch_up": "some"}, "use 'latest', 'all' or 'none'"),
     ],
 )
-def test_an_impossible_schedule_fails_where_it_is_written(
-    expression: str, options: dict[str, str], says: str
-) -> None:
+def test_an_impossible_schedule_fails_where_it_is_written(expression: str, options: dict[str, str], says: str) -> None:
     """A wrong expression, zone or policy raises when the module is imported."""
     with pytest.raises(AuthorError, match=says):
         App("a").cron(expression, **options)

@@ -171,9 +171,7 @@ def test_ids_may_be_uuid_objects_and_groups_are_chats() -> None:
     assert found == f"outbox|pro|{RUN}|none|tg:-1001234567890|fsm:wait_photo|-"
 
 
-words = st.from_regex(r"[a-z0-9_]{1,20}", fullmatch=True).filter(
-    lambda word: word != "none" and "t" not in word
-)
+words = st.from_regex(r"[a-z0-9_]{1,20}", fullmatch=True).filter(lambda word: word != "none" and "t" not in word)
 
 
 @pytest.mark.req("C1-30")

@@ -96,9 +96,7 @@ def test_every_reaction_has_a_refusal() -> None:
 def test_what_telegram_adds_decides_before_the_text() -> None:
     """`retry_after` and `migrate_to_chat_id` say more than the text around them."""
     assert reaction_to(refusal(400, "Bad Request: chat not found", retry_after_s=3)) is Reaction.WAIT
-    upgraded = refusal(
-        400, "Bad Request: group chat was upgraded to a supergroup chat", migrate_to_chat_id=-7
-    )
+    upgraded = refusal(400, "Bad Request: group chat was upgraded to a supergroup chat", migrate_to_chat_id=-7)
     assert reaction_to(upgraded) is Reaction.MIGRATE
 
 

@@ -119,9 +119,7 @@ def test_lanes_by_user() -> None:
     """With `lane_by="user"` each person of a group has a lane; a post of nobody stays with its chat."""
     message = {"chat": {"id": -100}, "from": {"id": 7}}
     assert peek(BOT, body({"update_id": 1, "message": message}), lane_by="user").lane == 7
-    assert (
-        peek(BOT, body({"update_id": 1, "channel_post": {"chat": {"id": -100}}}), lane_by="user").lane == -100
-    )
+    assert peek(BOT, body({"update_id": 1, "channel_post": {"chat": {"id": -100}}}), lane_by="user").lane == -100
 
 
 @pytest.mark.parametrize(
@@ -171,14 +169,10 @@ def bodies() -> st.SearchStrategy[bytes]:
     )
     value = st.recursive(
         scalar,
-        lambda inner: (
-            st.lists(inner, max_size=3) | st.dictionaries(keys | st.text(max_size=8), inner, max_size=5)
-        ),
+        lambda inner: st.lists(inner, max_size=3) | st.dictionaries(keys | st.text(max_size=8), inner, max_size=5),
     )
     updates = st.dictionaries(keys, value, max_size=4).map(lambda update: {"update_id": 7} | update)
-    return st.binary(max_size=200) | (value | updates).map(
-        lambda found: json.dumps(found).encode("utf-8", "replace")
-    )
+    return st.binary(max_size=200) | (value | updates).map(lambda found: json.dumps(found).encode("utf-8", "replace"))
 
 
 @settings(max_examples=600)

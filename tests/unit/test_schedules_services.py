@@ -76,9 +76,7 @@ MINUTELY = Schedule(CronSpec("sweep", "* * * * *", "clean"), JobSpec("clean", pr
 START = 1_750_000_020.0  # a full minute
 
 
-def schedules(
-    store: CronStore, clock: ManualClock, *found: Schedule, metrics: Metrics | None = None
-) -> Schedules:
+def schedules(store: CronStore, clock: ManualClock, *found: Schedule, metrics: Metrics | None = None) -> Schedules:
     return Schedules(store, found or [MINUTELY], clock=clock, metrics=metrics or Metrics())  # type: ignore[arg-type]
 
 

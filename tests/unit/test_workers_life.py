@@ -325,9 +325,7 @@ async def test_an_attempt_that_killed_its_process_is_not_run_for_ever(bench: Ben
     assert runs == []
 
 
-@pytest.mark.parametrize(
-    "error", [SystemExit(3), StopIteration("x"), asyncio.CancelledError(), KeyboardInterrupt()]
-)
+@pytest.mark.parametrize("error", [SystemExit(3), StopIteration("x"), asyncio.CancelledError(), KeyboardInterrupt()])
 async def test_no_exception_of_a_thread_reaches_the_loop(bench: Bench, error: BaseException) -> None:
     """A sync job that raises what would end an event loop is retried like any other."""
 

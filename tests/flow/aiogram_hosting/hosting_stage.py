@@ -87,9 +87,7 @@ class MemoryStore:
         self.deliveries: list[Outgoing] = []
 
     async def read_states(self, bot_id: int, lane: int, names: Sequence[str]) -> dict[str, bytes]:
-        return {
-            name: self.states[bot_id, lane, name] for name in names if (bot_id, lane, name) in self.states
-        }
+        return {name: self.states[bot_id, lane, name] for name in names if (bot_id, lane, name) in self.states}
 
     async def write_states(self, writes: Sequence[StateWrite]) -> None:
         for write in writes:
@@ -102,9 +100,7 @@ class MemoryStore:
     def fsm(self, *, bot_id: int = BOT, lane: int = PERSON) -> dict[str, Any]:
         """What the FSM remembers of a lane, decoded."""
         return {
-            name: json.loads(data)
-            for (bot, chat, name), data in self.states.items()
-            if (bot, chat) == (bot_id, lane)
+            name: json.loads(data) for (bot, chat, name), data in self.states.items() if (bot, chat) == (bot_id, lane)
         }
 
 
@@ -137,9 +133,7 @@ class MemoryReach:
 class World:
     """One program over one Dispatcher and one bot, unless told otherwise. Use with `async with`."""
 
-    def __init__(
-        self, dispatcher: Dispatcher, *, settings: dict[str, Any] | None = None, **options: Any
-    ) -> None:
+    def __init__(self, dispatcher: Dispatcher, *, settings: dict[str, Any] | None = None, **options: Any) -> None:
         self.session = RecorderSession()
         self.bot = Bot(TOKEN, session=self.session)
         self.store = MemoryStore()

@@ -38,9 +38,7 @@ class Order(StatesGroup):
 @dp.message(CommandStart())
 async def start(message: Message, state: FSMContext) -> None:
     await state.set_state(Order.what)
-    keyboard = InlineKeyboardMarkup(
-        inline_keyboard=[[InlineKeyboardButton(text="Menu", callback_data="menu")]]
-    )
+    keyboard = InlineKeyboardMarkup(inline_keyboard=[[InlineKeyboardButton(text="Menu", callback_data="menu")]])
     await message.answer("<b>What</b> shall it be?", reply_markup=keyboard)
 
 

@@ -156,9 +156,7 @@ class TestKeys:
             StorageKey(bot_id=BOT, chat_id=PERSON, user_id=PERSON, thread_id=0),
             StorageKey(bot_id=BOT, chat_id=PERSON, user_id=PERSON, business_connection_id="b"),
             StorageKey(bot_id=BOT, chat_id=PERSON, user_id=PERSON, business_connection_id="b:c"),
-            StorageKey(
-                bot_id=BOT, chat_id=PERSON, user_id=PERSON, business_connection_id="b", destiny="c:default"
-            ),
+            StorageKey(bot_id=BOT, chat_id=PERSON, user_id=PERSON, business_connection_id="b", destiny="c:default"),
             StorageKey(bot_id=BOT, chat_id=PERSON, user_id=PERSON, business_connection_id="b%3Ac"),
             StorageKey(bot_id=BOT, chat_id=PERSON, user_id=PERSON, destiny="aiogd:stack:"),
         ]
@@ -309,9 +307,7 @@ class TestValues:
             await state.update_data(last=message)
 
         async with World(dp) as world:
-            with pytest.raises(
-                StateNotJson, match=r"last is Message.*message\.message_id instead of message"
-            ):
+            with pytest.raises(StateNotJson, match=r"last is Message.*message\.message_id instead of message"):
                 await world.tell("x")
 
     async def test_text_of_any_kind_comes_back(self) -> None:
@@ -338,9 +334,7 @@ class TestOutsideATurn:
         """Concurrent changes of one key run one after the other, and no lock stays behind."""
         world = World(Dispatcher())
         storage = TurnStorage(world.store)
-        await asyncio.gather(
-            *(storage.update_data(KEY, {str(n): n}) for n in range(20)), storage.set_state(KEY, "on")
-        )
+        await asyncio.gather(*(storage.update_data(KEY, {str(n): n}) for n in range(20)), storage.set_state(KEY, "on"))
         assert len(await storage.get_data(KEY)) == 20
         assert await storage.get_state(KEY) == "on"
         assert len(storage._locks) == 0
@@ -361,9 +355,7 @@ class TestIsolation:
         async with World(dp) as world:
             isolation = dp.fsm.events_isolation
             assert isinstance(isolation, LaneIsolation)
-            updates = [
-                {"update_id": n, **message(text)} for n, text in enumerate(("/test", "foo", "bar", "baz"))
-            ]
+            updates = [{"update_id": n, **message(text)} for n, text in enumerate(("/test", "foo", "bar", "baz"))]
             await asyncio.gather(*(dp.feed_raw_update(world.bot, update) for update in updates))
             assert len(isolation.locks) == 0
         assert stack == ["command", "foo", "bar", "all"]

@@ -172,9 +172,7 @@ class TestReplay:
             entry = world.entry(message("x"))
             with pytest.raises(Crash):
                 await world.run(entry)
-            with pytest.raises(
-                ReplayDiverged, match=r"sendMessage \(chat_id=7\).*now asks for sendDice"
-            ) as caught:
+            with pytest.raises(ReplayDiverged, match=r"sendMessage \(chat_id=7\).*now asks for sendDice") as caught:
                 await world.run(entry)
         assert caught.value.reason == "diverged"
         assert "sendDice" not in world.session.names

@@ -93,9 +93,7 @@ async def test_a_bot_written_for_polling_talks(town: tuple[Simulator, Town], fol
             await chat.shows(f"number {number}")
 
 
-async def test_a_failed_press_is_tried_again_without_doubles(
-    town: tuple[Simulator, Town], folder: Path
-) -> None:
+async def test_a_failed_press_is_tried_again_without_doubles(town: tuple[Simulator, Town], folder: Path) -> None:
     """A handler that fails after its first message goes on in the retry; the press is answered once."""
     sim, people = town
     ann = await people.person("Ann")

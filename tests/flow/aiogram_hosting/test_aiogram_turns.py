@@ -57,9 +57,7 @@ class TestReturnedMethods:
 
         @dp.message(F.text == "album")
         async def album(message: Message) -> Any:
-            return SendMediaGroup(
-                chat_id=message.chat.id, media=[InputMediaPhoto(media="id", caption="<b>c</b>")]
-            )
+            return SendMediaGroup(chat_id=message.chat.id, media=[InputMediaPhoto(media="id", caption="<b>c</b>")])
 
         default = DefaultBotProperties(parse_mode=ParseMode.HTML, protect_content=True)
         bot = Bot(TOKEN, session=RecorderSession(), default=default)
@@ -69,9 +67,7 @@ class TestReturnedMethods:
         (_, one_body), (_, album_body) = world.delivered()
         assert (one_body["parse_mode"], one_body["protect_content"]) == ("HTML", True)
         assert one_body["reply_markup"] == {"inline_keyboard": [[{"text": "a", "callback_data": "b"}]]}
-        assert album_body["media"] == [
-            {"type": "photo", "media": "id", "caption": "<b>c</b>", "parse_mode": "HTML"}
-        ]
+        assert album_body["media"] == [{"type": "photo", "media": "id", "caption": "<b>c</b>", "parse_mode": "HTML"}]
 
     async def test_a_returned_file_is_sent_in_the_turn(self) -> None:
         """A returned method with a file of this process is called at once, through the journal."""
@@ -175,9 +171,7 @@ class TestEvents:
             dp = Dispatcher(posthouse=app)
             async with World(dp) as world:
                 with capture_logs() as logs:
-                    await world.run(
-                        world.entry({"event": "timer", "name": "lost", "data": None}, entry_id=-9)
-                    )
+                    await world.run(world.entry({"event": "timer", "name": "lost", "data": None}, entry_id=-9))
             assert [line["event"] for line in logs] == ["event.unhandled"]
 
     async def test_jobs_and_crons_of_the_app_are_the_program_s(self) -> None:
@@ -254,9 +248,7 @@ class TestHandlers:
                 await world.run(world.entry(message("x"), bot_id=bot_id))
             with pytest.raises(ConfigurationInvalid, match="bot 3 was not given"):
                 await world.run(world.entry(message("x"), bot_id=3))
-        texts = [
-            (delivery.bot_id, json.loads(delivery.payload)["text"]) for delivery in world.store.deliveries
-        ]
+        texts = [(delivery.bot_id, json.loads(delivery.payload)["text"]) for delivery in world.store.deliveries]
         assert texts == [(1, "1 1"), (2, "2 1"), (1, "1 2")]
         assert sessions.closed == 1
 

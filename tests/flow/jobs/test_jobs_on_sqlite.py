@@ -533,9 +533,7 @@ async def test_a_schedule_runs_its_job_once_over_all_processes(station: Station)
 
     found = schedules_of(station.app, [BotIdentity("coach", BOT, "t")])
     for _ in range(2):
-        station.spawn(
-            Schedules(station.store.jobs, found, clock=station.clock, metrics=station.metrics).run()
-        )
+        station.spawn(Schedules(station.store.jobs, found, clock=station.clock, metrics=station.metrics).run())
     station.work()
 
     async def asleep() -> bool:

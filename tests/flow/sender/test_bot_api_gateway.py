@@ -24,9 +24,7 @@ OK = http(b'{"ok":true,"result":{"message_id":5}}')
 
 
 @asynccontextmanager
-async def gateway_to(
-    url: str, blobs: FolderBlobs | None = None, **settings: Any
-) -> AsyncIterator[BotApiGateway]:
+async def gateway_to(url: str, blobs: FolderBlobs | None = None, **settings: Any) -> AsyncIterator[BotApiGateway]:
     gateway = BotApiGateway(url, blobs, **settings)
     try:
         yield gateway
@@ -91,9 +89,7 @@ def refusal(code: int, description: str, extra: str = "") -> bytes:
             (429, "slow", 44.0, None),
         ),
         (
-            http(
-                refusal(429, "slow"), status="429 x", headers="Retry-After: Fri, 01 Jan 2027 00:00:00 GMT\r\n"
-            ),
+            http(refusal(429, "slow"), status="429 x", headers="Retry-After: Fri, 01 Jan 2027 00:00:00 GMT\r\n"),
             (429, "slow", None, None),
         ),
         (

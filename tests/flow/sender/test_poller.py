@@ -24,12 +24,9 @@ from posthouse.testing.clock import ManualClock
 from posthouse.testing.town import Person, Town
 
 WEBHOOK_ACTIVE = (
-    "Conflict: can't use getUpdates method while webhook is active; "
-    "use deleteWebhook to delete the webhook first"
+    "Conflict: can't use getUpdates method while webhook is active; use deleteWebhook to delete the webhook first"
 )
-OTHER_POLLER = (
-    "Conflict: terminated by other getUpdates request; make sure that only one bot instance is running"
-)
+OTHER_POLLER = "Conflict: terminated by other getUpdates request; make sure that only one bot instance is running"
 
 
 class Inbox:
@@ -135,9 +132,7 @@ async def test_updates_reach_the_inbox(town: Town, ann: Person, gateway: BotApiG
         await stage.stopped()
 
 
-async def test_the_offset_moves_only_after_the_commit(
-    town: Town, ann: Person, gateway: BotApiGateway
-) -> None:
+async def test_the_offset_moves_only_after_the_commit(town: Town, ann: Person, gateway: BotApiGateway) -> None:
     """A poller that dies between receiving and committing loses nothing: the updates come again."""
     await ann.says("important", to=TOKEN)
     async with polling(gateway) as dying:

@@ -108,9 +108,7 @@ async def test_429s_in_several_chats_close_the_bot(
     scripted: ScriptedGateway, outbox: WatchedOutbox, clock: ManualClock
 ) -> None:
     """When several chats of a bot are refused together, the whole bot waits, and it is told so once."""
-    scripted.script = [
-        Refused("sendMessage", 429, "Too Many Requests: retry after 30", retry_after_s=30.0)
-    ] * 5
+    scripted.script = [Refused("sendMessage", 429, "Too Many Requests: retry after 30", retry_after_s=30.0)] * 5
     async with road(scripted, outbox, clock) as way:
         await way.post(*(say("x", chat) for chat in range(1, 6)))
         await way.ended(5)
@@ -445,9 +443,7 @@ async def test_a_store_that_is_away_delays_the_settlement(
         assert outbox.ends[0].sent
 
 
-async def test_a_lost_lease_is_counted(
-    scripted: ScriptedGateway, outbox: WatchedOutbox, clock: ManualClock
-) -> None:
+async def test_a_lost_lease_is_counted(scripted: ScriptedGateway, outbox: WatchedOutbox, clock: ManualClock) -> None:
     """A settlement that comes too late changes nothing and shows in the metrics."""
 
     async def steal() -> Any:

@@ -54,9 +54,7 @@ async def register(
 ) -> list[WebhookReport]:
     """Register, moving the clock on whenever somebody waits for it."""
     clock = ManualClock()
-    task = asyncio.create_task(
-        register_webhooks(gateway, plans, (memory or Memory()).fingerprints, clock, settings)
-    )
+    task = asyncio.create_task(register_webhooks(gateway, plans, (memory or Memory()).fingerprints, clock, settings))
     async with asyncio.timeout(10):
         while not task.done():
             await asyncio.sleep(0)

@@ -51,9 +51,7 @@ async def test_get_me_describes_the_bot(bot: Bot, town: Town) -> None:
 
 async def test_a_sent_message_is_seen_by_the_person(bot: Bot, ann: Person) -> None:
     """The message has its text, its buttons and the number that the bot was told."""
-    sent = await bot.send_message(
-        ann.id, "Hello <b>Ann</b>", parse_mode="HTML", reply_markup=buttons([("Go", "go")])
-    )
+    sent = await bot.send_message(ann.id, "Hello <b>Ann</b>", parse_mode="HTML", reply_markup=buttons([("Go", "go")]))
     seen = await ann.chat_with(TOKEN).shows("Hello Ann")
     assert (seen.id, seen.button_texts) == (sent.message_id, ["Go"])
     assert sent.entities is not None
@@ -78,16 +76,12 @@ async def test_an_edit_changes_what_the_person_sees(bot: Bot, ann: Person) -> No
     """Text and buttons change in place; the same content again is refused."""
     chat = ann.chat_with(TOKEN)
     sent = await bot.send_message(ann.id, "one", reply_markup=buttons([("A", "a")]))
-    await bot.edit_message_text(
-        "two", chat_id=ann.id, message_id=sent.message_id, reply_markup=buttons([("B", "b")])
-    )
+    await bot.edit_message_text("two", chat_id=ann.id, message_id=sent.message_id, reply_markup=buttons([("B", "b")]))
     await chat.hides("one")
     assert (await chat.shows("two")).button_texts == ["B"]
     await bot.edit_message_reply_markup(chat_id=ann.id, message_id=sent.message_id)
     assert (await chat.shows("two")).button_texts == []
-    with pytest.raises(
-        TelegramBadRequest, match="message is not modified: specified new message content and"
-    ):
+    with pytest.raises(TelegramBadRequest, match="message is not modified: specified new message content and"):
         await bot.edit_message_text("two", chat_id=ann.id, message_id=sent.message_id)
 
 
@@ -168,9 +162,7 @@ async def test_a_press_is_answered_once_and_in_time(bot: Bot, ann: Person, clock
     late = await ann.presses(data="no", on=TOKEN)
     await clock.advance(151)
     for query_id in (press.id, late.id, "1"):
-        with pytest.raises(
-            TelegramBadRequest, match="query is too old and response timeout expired or query ID"
-        ):
+        with pytest.raises(TelegramBadRequest, match="query is too old and response timeout expired or query ID"):
             await bot.answer_callback_query(query_id)
 
 
@@ -243,8 +235,7 @@ async def test_chats_can_be_read(bot: Bot, ann: Person, town: Town) -> None:
         ({"text": "x", "reply_markup": "[]"}, "Bad Request: object expected as reply markup"),
         (
             {"text": "x", "reply_markup": {"inline_keyboard": [[{"text": "a"}]]}},
-            "Bad Request: can't parse inline keyboard button: Text buttons are unallowed in the inline "
-            "keyboard",
+            "Bad Request: can't parse inline keyboard button: Text buttons are unallowed in the inline keyboard",
         ),
         (
             {"text": "x", "reply_markup": {"inline_keyboard": [[{"text": "a", "callback_data": "é" * 33}]]}},
@@ -285,9 +276,7 @@ async def test_arguments_are_read_leniently(sim: Simulator, ann: Person) -> None
             session.get(url, params={"chat_id": f"{ann.id}", "text": "hi", "reply_markup": markup, "x": "y"}),
             session.post(url, data={"chat_id": f"{ann.id}", "text": "hi", "reply_markup": markup}),
             session.post(url, json={"chat_id": ann.id, "text": "hi", "reply_markup": markup}),
-            session.post(
-                f"{sim.url}/bot{TOKEN}/", json={"method": "sendMessage", "chat_id": ann.id, "text": "hi"}
-            ),
+            session.post(f"{sim.url}/bot{TOKEN}/", json={"method": "sendMessage", "chat_id": ann.id, "text": "hi"}),
         ):
             async with request as response:
                 assert (await response.json())["result"]["text"] == "hi"

@@ -33,9 +33,7 @@ async def test_an_update_is_posted_as_telegram_does(bot: Bot, ann: Person, recei
     assert receiver.headers[0]["Content-Type"] == "application/json"
 
 
-async def test_the_retry_schedule(
-    bot: Bot, town: Town, ann: Person, receiver: Receiver, clock: MovableClock
-) -> None:
+async def test_the_retry_schedule(bot: Bot, town: Town, ann: Person, receiver: Receiver, clock: MovableClock) -> None:
     """At once, then 2, 4, 8, 16, 32 seconds, then 60 to 64, then a minute or two; always the same update."""
     receiver.script = [refuse()] * 8
     await bot.set_webhook(receiver.url)
@@ -104,9 +102,7 @@ async def test_a_press_gets_about_eight_attempts(
     assert len(receiver.got) == 8
 
 
-async def test_one_chat_is_delivered_in_order_one_at_a_time(
-    bot: Bot, ann: Person, receiver: Receiver
-) -> None:
+async def test_one_chat_is_delivered_in_order_one_at_a_time(bot: Bot, ann: Person, receiver: Receiver) -> None:
     """The second message waits until the first was answered."""
     gate = receiver.held["first"] = asyncio.Event()
     await bot.set_webhook(receiver.url)
@@ -119,9 +115,7 @@ async def test_one_chat_is_delivered_in_order_one_at_a_time(
     assert receiver.texts == ["first", "second"]
 
 
-async def test_other_chats_and_presses_overtake(
-    bot: Bot, town: Town, ann: Person, receiver: Receiver
-) -> None:
+async def test_other_chats_and_presses_overtake(bot: Bot, town: Town, ann: Person, receiver: Receiver) -> None:
     """A message that hangs blocks its chat's messages only: not a press in that chat, not another person."""
     await bot.send_message(ann.id, "?", reply_markup=buttons([("Go", "go")]))
     gate = receiver.held["stuck"] = asyncio.Event()
