@@ -72,7 +72,7 @@ def secrets_of(settings: Settings) -> list[str]:
 
 async def _up(settings: Settings, roles: Sequence[str], began: float) -> None:
     if bootstrap.is_new(settings):
-        await bootstrap.migrate(settings)
+        await bootstrap.create(settings)
         log.info("store.created", url=settings.store.url)
     platform = bootstrap.build(settings, roles=roles)
     if socket := operator.socket_of(settings):

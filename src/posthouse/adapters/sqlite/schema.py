@@ -57,3 +57,9 @@ def migrate(path: str) -> tuple[str | None, str]:
         connection.commit()
     engine.dispose()
     return before, SCHEMA
+
+
+if __name__ == "__main__":
+    import sys
+
+    migrate(sys.argv[1])

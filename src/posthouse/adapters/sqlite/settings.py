@@ -27,5 +27,5 @@ class SqliteSettings:
     """WAL pages after which the writer checkpoints."""
     wal_max_bytes: int = 64 * 1024 * 1024
     """WAL size at which the writer waits for readers to let it start the log anew."""
-    cache_kib: int = 32 * 1024
+    cache_kib: int = 16 * 1024
     """Page cache of the writing connection."""
