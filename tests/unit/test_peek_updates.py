@@ -167,9 +167,8 @@ def bodies() -> st.SearchStrategy[bytes]:
     keys = st.sampled_from(
         [*UPDATE_KINDS, "update_id", "chat", "from", "user", "id", "message", "voter_chat", "poll_id"]
     )
-    value = st.recursive(
-        scalar,
-        lambda inner: st.lists(inner, max_size=3) | st.dictionaries(keys | st.text(max_size=8), inner, max_size=5),
+    value: st.SearchStrategy[Any] = st.deferred(
+        lambda: scalar | st.lists(value, max_size=3) | st.dictionaries(keys | st.text(max_size=8), value, max_size=5)
     )
     updates = st.dictionaries(keys, value, max_size=4).map(lambda update: {"update_id": 7} | update)
     return st.binary(max_size=200) | (value | updates).map(lambda found: json.dumps(found).encode("utf-8", "replace"))
