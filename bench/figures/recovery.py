@@ -29,7 +29,7 @@ CHATS = 1_000
 NAP_MS = 200
 RATE = 300.0  # updates per second into each of the two
 POLL_S = 0.005
-LANES_MIN = 20
+LANES_MIN = 5
 PATIENCE_S = 30.0
 
 
