@@ -35,7 +35,6 @@ if TYPE_CHECKING:
     from aiogram.methods import TelegramMethod
 
 HANDLE_FIELD = "posthouse_handle"  # stands in for `message_id` until the sender resolves it
-BLOB_PREFIX = "blob:"
 
 _encode = msgspec.json.encode
 

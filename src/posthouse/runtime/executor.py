@@ -62,6 +62,7 @@ class Executor:
         self._running: set[LeaseWork] = set()
         self._free = asyncio.Event()
         self._stopping = asyncio.Event()
+        self._loop = asyncio.get_running_loop()
         self._depth = 1
 
     async def run(self) -> None:
@@ -124,7 +125,7 @@ class Executor:
     def _start(self, lease: Lease) -> None:
         work = self._runner.begin(lease)
         self._running.add(work)
-        work.task = asyncio.create_task(self._work(work))
+        work.task = self._loop.create_task(self._work(work))
 
     async def _work(self, work: LeaseWork) -> None:
         try:

@@ -87,7 +87,7 @@ class WebhookCycle:
             transport.write(_answer(verdict.status, b"connection: close"))
         if not self.keep_alive:
             transport.close()
-        self.protocol.on_response_complete()
+        self.protocol.answered()
 
 
 class WebhookProtocol(HttpToolsProtocol):
@@ -99,6 +99,22 @@ class WebhookProtocol(HttpToolsProtocol):
         assert isinstance(app, WebhookApp)
         self.ingress: Ingress = app.ingress
         self._endpoints = app.endpoints_by_url
+        self._answered_at = 0.0
+        self._idle_timer: asyncio.TimerHandle | None = None
+
+    def on_message_begin(self) -> None:
+        """Only what a webhook needs; uvicorn's scope is made when a request turns out to need one."""
+        self.url = b""
+        self.headers = []
+        self.expect_100_continue = False
+
+    def _use_asgi(self) -> None:
+        """Go uvicorn's way with a request whose headers have been read."""
+        url, headers, expect = self.url, self.headers, self.expect_100_continue
+        super().on_message_begin()
+        self.url, self.expect_100_continue = url, expect
+        self.headers.extend(headers)  # the list that the scope has
+        super().on_headers_complete()
 
     def on_headers_complete(self) -> None:
         endpoint = self._endpoints.get(self.url)
@@ -110,7 +126,7 @@ class WebhookProtocol(HttpToolsProtocol):
             or self.parser.get_method() != b"POST"
             or self.parser.should_upgrade()
         ):
-            super().on_headers_complete()
+            self._use_asgi()
             return
         webhook = WebhookCycle(self, endpoint, self.parser.should_keep_alive())
         self.cycle = webhook  # type: ignore[assignment]
@@ -148,3 +164,35 @@ class WebhookProtocol(HttpToolsProtocol):
                 cycle.answer(stored)
             else:
                 stored.add_done_callback(cycle.stored)
+
+    def answered(self) -> None:
+        """The connection is free again: for what was pipelined, or to be closed when it stays idle.
+
+        One timer for the life of a connection looks back at the last answer, instead of one made and cancelled for
+        every request.
+        """
+        if self.pipeline or self.transport.is_closing():
+            self.on_response_complete()
+            return
+        self.server_state.total_requests += 1
+        self.flow.resume_reading()
+        self._answered_at = self.loop.time()
+        if self._idle_timer is None:
+            self._idle_timer = self.loop.call_later(self.timeout_keep_alive, self._close_if_idle)
+
+    def _close_if_idle(self) -> None:
+        self._idle_timer = None
+        if self.transport.is_closing():
+            return
+        busy = self.cycle is not None and not self.cycle.response_complete
+        left_s = self.timeout_keep_alive - (0.0 if busy else self.loop.time() - self._answered_at)
+        if left_s > 0:
+            self._idle_timer = self.loop.call_later(left_s, self._close_if_idle)
+        else:
+            self.timeout_keep_alive_handler()
+
+    def connection_lost(self, exc: Exception | None) -> None:
+        if self._idle_timer is not None:
+            self._idle_timer.cancel()
+            self._idle_timer = None
+        super().connection_lost(exc)

@@ -345,8 +345,8 @@ class SqliteTurns:
                 book.hold(lane, settlement.hold)
             if settlement.keep:
                 continue
-            head = _head_left(settlement)
-            if settlement.delay_s > 0 and head is not None:
+            head = _head_left(settlement) if settlement.delay_s > 0 else None
+            if head is not None:
                 lane.count(core.entry_key(settlement.lease.bot_id, head), 1 if finished else settlement.lease.attempts)
             book.unlease(lane, due=now + settlement.delay_s if settlement.delay_s > 0 else 0.0, now=now)
         self.states.written(written.states)
