@@ -309,8 +309,8 @@ def _tail(path: Path) -> str:
     return "\n".join(path.read_text(errors="replace").splitlines()[-5:])
 
 
-def summary(result: Verdict, deaths: int) -> list[str]:
-    """The end, in sentences."""
+def summary(result: Verdict, deaths: int, *, cut_short: bool = False) -> list[str]:
+    """The end, in sentences. `cut_short`: what was still on its way was not waited for."""
     lines = [
         f"{result.written} messages were written and {result.pressed} buttons pressed; "
         f"the bots' process was killed {deaths} times.",
@@ -321,6 +321,12 @@ def summary(result: Verdict, deaths: int) -> list[str]:
             f"{result.repeated} of them were sent twice: the kill came between the send and Telegram's answer, and "
             "Telegram has no idempotency key."
         )
+    if cut_short and result.faults and result.came < result.owed:
+        lines.append(
+            f"You did not wait for {result.owed - result.came} that were still on their way: they are stored, and the "
+            "next start on the same data sends them."
+        )
+        return lines
     lines += result.faults or ["Nothing is missing, nothing was done twice, everything came in order."]
     return lines
 
@@ -332,7 +338,7 @@ def run(options: Options) -> int:
     async def play() -> int:
         stage = Stage(options, screen)
         result = await stage.run()
-        for line in summary(result, stage.deaths):
+        for line in summary(result, stage.deaths, cut_short=stage.cut_short):
             screen.tell(line)
         return 1 if result.faults and not stage.cut_short else 0
 
