@@ -28,7 +28,7 @@ demo: setup ## two bots and a small Telegram on this machine; people write to th
 	@$(RUN) posthouse demo $(DEMO)
 
 .PHONY: test
-test: setup ## the whole test suite, with a real PostgreSQL and Redis
+test: setup ## the whole test suite, with a real PostgreSQL
 	@$(PYTEST) -q -m "not soak" $(TESTS)
 
 .PHONY: soak
