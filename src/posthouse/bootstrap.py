@@ -31,7 +31,7 @@ from posthouse.runtime.ingress import Endpoint, Ingress, IngressSettings
 from posthouse.runtime.metrics import Metrics
 from posthouse.runtime.platform import Platform
 from posthouse.runtime.polling import Poller, PollerSettings
-from posthouse.runtime.schedules import Schedule, Schedules
+from posthouse.runtime.schedules import Schedules, schedules_of
 from posthouse.runtime.sender import Sender, SenderSettings, SendingBot
 from posthouse.runtime.stow import Stow
 from posthouse.runtime.throttle import Rate
@@ -150,7 +150,12 @@ def build(
             stow=stow,
             nudge_timers=timers.nudge,
         )
-        platform.schedules = Schedules(late.jobs, _schedules(bots), clock=clock, metrics=metrics)
+        platform.schedules = Schedules(
+            late.jobs,
+            [schedule for program, served in platform.programs for schedule in schedules_of(program, served)],
+            clock=clock,
+            metrics=metrics,
+        )
     _add_front(platform, settings, bots if "ingress" in wanted else {}, late, gateway, clock, metrics, parallel)
     return platform
 
@@ -420,19 +425,6 @@ def _blobs(settings: Settings, clock: Clock) -> Blobs:
 
 def _all_jobs(bots: Mapping[int, RunningBot]) -> dict[str, Any]:
     return {task: spec for bot in bots.values() for task, spec in bot.program.jobs.items()}
-
-
-def _schedules(bots: Mapping[int, RunningBot]) -> list[Schedule]:
-    """A program's schedules fire once, for the first of its bots."""
-    seen: dict[int, int] = {}
-    for bot in bots.values():
-        seen.setdefault(id(bot.program), bot.bot_id)
-    programs = {id(bot.program): bot.program for bot in bots.values()}
-    return [
-        Schedule(cron, program.jobs[cron.task], seen[key])
-        for key, program in programs.items()
-        for cron in program.crons.values()
-    ]
 
 
 def _add_front(

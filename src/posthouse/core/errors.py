@@ -14,7 +14,6 @@
         ├── StoreLocked        another process owns this SQLite file
         ├── SchemaMismatch     the database is older or newer than this program
         ├── NotFound           no such row
-        ├── Conflict           same key, another body
         └── ConfigurationInvalid   names the key, the file and the mend
 
 Nothing derives from `BaseException`. The docstring of a class is its default message.
@@ -109,10 +108,6 @@ class SchemaMismatch(PlatformError):
 
 class NotFound(PlatformError):
     """There is no such row."""
-
-
-class Conflict(PlatformError):
-    """The same key was used before with another body."""
 
 
 class ConfigurationInvalid(PlatformError):

@@ -18,8 +18,9 @@ from typing import Any
 
 import structlog
 
+from posthouse.core.effects import Effects
 from posthouse.core.errors import StoreUnavailable
-from posthouse.core.leases import Lease
+from posthouse.core.leases import Lease, Settlement
 from posthouse.ports.clock import Clock
 from posthouse.ports.store import Turns
 from posthouse.runtime.metrics import Metrics
@@ -117,9 +118,6 @@ class Executor:
         """Entries of a bot that this process does not serve: another may, so they wait and say so."""
         for bot_id in {lease.bot_id for lease in leases}:
             log.warning("lane.unserved", bot_id=bot_id, note="no bot with this id in posthouse.toml; its entries wait")
-        from posthouse.core.effects import Effects
-        from posthouse.core.leases import Settlement
-
         await self._turns.settle([Settlement(lease, [], Effects(), delay_s=60.0) for lease in leases])
 
     def _start(self, lease: Lease) -> None:

@@ -9,7 +9,6 @@ from __future__ import annotations
 import zlib
 from enum import StrEnum
 
-from posthouse.core.effects import Priority
 from posthouse.core.errors import Refused
 
 ANSWER_METHODS = frozenset(
@@ -65,10 +64,6 @@ def is_idempotent(method: str) -> bool:
 def is_paced(method: str) -> bool:
     """True when the call spends the budget of its chat (1 a second, 20 a minute in a group)."""
     return method.startswith(_PACED_PREFIXES) and method not in _UNPACED_METHODS
-
-
-def priority_of(method: str) -> Priority:
-    return Priority.ANSWER if method in ANSWER_METHODS else Priority.REPLY
 
 
 def outbound_lane(chat_id: int | str | None, default: int) -> int:

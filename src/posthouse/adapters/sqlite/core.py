@@ -52,12 +52,8 @@ class SqliteCore:
     def now_us(self) -> int:
         return int(self.clock.now() * 1_000_000)
 
-    def bot_number(self, bot_id: int) -> int:
-        """The bot's number in this file. A new bot's row is written by the first commit that may use the number."""
-        number = self._bot_numbers.get(bot_id)
-        return self._number_bot(bot_id) if number is None else number
-
     def _number_bot(self, bot_id: int) -> int:
+        """Number a new bot of this file. Its row is written by the first commit that may use the number."""
         with self._numbering:  # asked for on the event loop and on the writer's thread
             number = self._bot_numbers.get(bot_id)
             if number is None:

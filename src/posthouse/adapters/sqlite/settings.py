@@ -23,8 +23,8 @@ class SqliteSettings:
     """Payload bytes kept in memory over all lanes."""
     states_cached: int = 8192
     """Chats whose state is kept in memory after use. Nothing else is remembered of an idle chat."""
-    checkpoint_pages: int = 1000
-    """WAL pages after which the writer checkpoints."""
+    checkpoint_commits: int = 250
+    """Commits after which the writer checkpoints; half as many when nothing waits."""
     wal_max_bytes: int = 64 * 1024 * 1024
     """WAL size at which the writer waits for readers to let it start the log anew."""
     cache_kib: int = 16 * 1024

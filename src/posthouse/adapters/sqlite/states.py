@@ -81,6 +81,3 @@ class StateCache:
         self._chats[lane] = pieces
         if len(self._chats) > self._chats_max:
             self._chats.popitem(last=False)
-
-    def forget(self, lane: int) -> None:
-        self._chats.pop(lane, None)

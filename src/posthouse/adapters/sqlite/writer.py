@@ -50,7 +50,7 @@ class Writer:
         self._session: WriterSession | None = None
         self._queue: queue.SimpleQueue[Any] = queue.SimpleQueue()
         self._loop = asyncio.get_running_loop()
-        self._pages = 0
+        self._checkpointed_at = 0
         self._closed = False
         self.commits = 0
         self._thread = threading.Thread(target=self._run, name="sqlite-writer", daemon=True)
@@ -233,13 +233,10 @@ class Writer:
         return result
 
     def _checkpoint_if_due(self) -> None:
-        if not self.commits or self._queue.qsize():
-            busy = self.commits - self._pages < self._settings.checkpoint_pages // 4
-        else:
-            busy = self.commits - self._pages < self._settings.checkpoint_pages // 8
-        if busy:
-            return
-        self._pages = self.commits
+        due = self._settings.checkpoint_commits
+        if self.commits - self._checkpointed_at < (due if self._queue.qsize() else due // 2):
+            return  # a quiet moment is a better one
+        self._checkpointed_at = self.commits
         try:
             _, pages, _ = self._connection.execute("PRAGMA wal_checkpoint(PASSIVE)").fetchone()
             if pages * 4096 > self._settings.wal_max_bytes:
