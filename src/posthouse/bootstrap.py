@@ -474,6 +474,7 @@ def _add_front(
         {bot.path: Endpoint(bot, metrics) for bot in webhooks},
         metrics_page=lambda: generate_latest(metrics.registry),
         ready=ready,
+        trusted_proxies=frozenset(part.strip() for part in settings.http.trusted_proxies.split(",")),
     )
     platform.server = HttpServer(app, host=settings.http.host, port=settings.http.port, http=WebhookProtocol)
     polled = [bot for bot in bots.values() if bot.mode == "polling"]

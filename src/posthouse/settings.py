@@ -46,7 +46,7 @@ class HttpSection(Section, frozen=True):
     port: int = 8080  # 0 picks a free one
     public_url: str | None = None  # the https address under which Telegram reaches this server
     register_webhooks: bool = True  # call setWebhook at start when something changed
-    trusted_proxies: str = "127.0.0.1"  # whose X-Forwarded-For is believed, for per_ip
+    trusted_proxies: str = "127.0.0.1"  # whose X-Forwarded-For is believed, for per_ip; several with commas
 
 
 class TelegramSection(Section, frozen=True):

@@ -94,6 +94,10 @@ class Ingress:
         self.closing = False
         self._tells = log.is_enabled_for(DEBUG)  # asked once: the road is told line by line only when somebody listens
 
+    @property
+    def limits_addresses(self) -> bool:
+        return self._per_ip.on
+
     def admit(self, endpoint: Endpoint, secret: bytes, ip: str) -> Verdict | None:
         """Look at the request before its body is read: a verdict that refuses it, or None. Constant time (S1-8)."""
         if not hmac.compare_digest(secret, endpoint.secret):

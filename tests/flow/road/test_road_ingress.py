@@ -266,6 +266,23 @@ async def test_an_address_that_floods_is_limited_before_its_body_is_read(on_road
         assert statuses == [200, 200, 200, 429, 429]
 
 
+@pytest.mark.req("S2-15")
+async def test_behind_a_trusted_proxy_each_address_has_its_own_limit(on_road: Any) -> None:
+    """The proxy's own word counts, the last address it names; what a sender writes before it does not."""
+
+    async def post(number: int, forwarded: str) -> int:
+        client = await road.client()
+        headers = {"x-telegram-bot-api-secret-token": SECRET, "x-forwarded-for": forwarded}
+        body = json.dumps(message(number, "hi")).encode()
+        return int((await client.request("POST", Road.way, body, headers)).status)
+
+    async with on_road(echo(), ingress=IngressSection(per_ip=RateSection(per_s=0.001, burst=1))) as road:
+        assert await post(1, "10.0.0.1") == 200
+        assert await post(2, "10.0.0.2") == 200
+        assert await post(3, "10.0.0.9, 10.0.0.1") == 429  # a made-up address before the real one
+        assert await post(4, "10.0.0.1, 127.0.0.1") == 429  # through two proxies of ours
+
+
 async def test_an_unread_body_never_becomes_the_next_request(on_road: Any) -> None:
     """After a refusal that left a body unread, the connection either skips it or closes; it is never run."""
     inner = json.dumps(message(666, "smuggled")).encode()

@@ -8,7 +8,7 @@ GET  /metrics            Prometheus
 
 from __future__ import annotations
 
-from collections.abc import Awaitable, Callable
+from collections.abc import Awaitable, Callable, Iterable
 from typing import Any
 
 from posthouse.runtime.ingress import Endpoint, Ingress, Verdict
@@ -39,12 +39,14 @@ class WebhookApp:
         *,
         metrics_page: Callable[[], bytes],
         ready: Callable[[], Awaitable[str | None]],
+        trusted_proxies: frozenset[str] = frozenset(),
     ) -> None:
         self.ingress = ingress
         self._endpoints = endpoints  # by path
         self.endpoints_by_url = {path.encode(): endpoint for path, endpoint in endpoints.items()}
         self._metrics_page = metrics_page
         self._ready = ready
+        self._trusted = trusted_proxies
 
     async def __call__(self, scope: dict[str, Any], receive: Receive, send: Send) -> None:
         if scope["type"] != "http":
@@ -57,6 +59,19 @@ class WebhookApp:
         else:
             await self._webhook(endpoint, scope, receive, send)
 
+    def address_of(self, peer: str, headers: Iterable[tuple[bytes, bytes]]) -> str:
+        """The address a request counts for: the peer, or behind trusted proxies the last one that none of them has.
+
+        Read from the right, because a sender can write whatever it likes at the left (S2-15).
+        """
+        if peer not in self._trusted or not self.ingress.limits_addresses:
+            return peer
+        forwarded = b",".join(value for name, value in headers if name == b"x-forwarded-for").decode("latin-1")
+        for address in reversed([part.strip() for part in forwarded.split(",") if part.strip()]):
+            if address not in self._trusted:
+                return address
+        return peer
+
     async def _webhook(self, endpoint: Endpoint, scope: dict[str, Any], receive: Receive, send: Send) -> None:
         ingress = self.ingress
         secret = b""
@@ -67,7 +82,7 @@ class WebhookApp:
             elif name == b"content-length":
                 length = value
         client = scope.get("client")
-        verdict = ingress.admit(endpoint, secret, client[0] if client else "")
+        verdict = ingress.admit(endpoint, secret, self.address_of(client[0] if client else "", scope["headers"]))
         if verdict is None and length.isdigit() and int(length) > ingress.settings.body_max_bytes:
             verdict = Verdict(413)
         if verdict is None:

@@ -99,6 +99,7 @@ class WebhookProtocol(HttpToolsProtocol):
         assert isinstance(app, WebhookApp)
         self.ingress: Ingress = app.ingress
         self._endpoints = app.endpoints_by_url
+        self._address_of = app.address_of
         self._answered_at = 0.0
         self._idle_timer: asyncio.TimerHandle | None = None
 
@@ -137,7 +138,8 @@ class WebhookProtocol(HttpToolsProtocol):
                 secret = value
             elif name == b"content-length" and value.isdigit():
                 length = int(value)
-        verdict = self.ingress.admit(endpoint, secret, self.client[0] if self.client else "")
+        address = self._address_of(self.client[0] if self.client else "", self.headers)
+        verdict = self.ingress.admit(endpoint, secret, address)
         if verdict is None and length > self.ingress.settings.body_max_bytes:
             verdict = Verdict(413)
         if verdict is not None:

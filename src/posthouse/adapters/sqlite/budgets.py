@@ -5,6 +5,7 @@ One process sends, so the numbers live here; after a restart the first seconds h
 
 from __future__ import annotations
 
+from posthouse.core.effects import Priority
 from posthouse.ports.store import BotLimits
 
 
@@ -14,14 +15,18 @@ class Budget:
     __slots__ = ("burst", "cost", "paused_until", "tat")
 
     def __init__(self, per_s: float, burst: int) -> None:
-        self.cost = 1.0 / per_s if per_s > 0 else 0.0
-        self.burst = max(1, burst)
+        self.rate(per_s, burst)
         self.tat = 0.0
         self.paused_until = 0.0
 
+    def rate(self, per_s: float, burst: int) -> None:
+        self.cost = 1.0 / per_s if per_s > 0 else 0.0
+        self.burst = max(1, burst)
+
     def wait_s(self, now: float) -> float:
         """Seconds until one more call is allowed; 0 when it is allowed now."""
-        return max(self.paused_until - now, self.tat - (self.burst - 1) * self.cost - now, 0.0)
+        debt_s = self.tat - (self.burst - 1) * self.cost - now if self.cost else 0.0
+        return max(self.paused_until - now, debt_s, 0.0)
 
     def spend(self, now: float) -> None:
         self.tat = max(self.tat, now) + self.cost
@@ -42,12 +47,31 @@ class Budgets:
     def __init__(self) -> None:
         self._limits: dict[int, BotLimits] = {}
         self._bots: dict[int, Budget] = {}
+        self._paid: dict[int, Budget] = {}  # of the bots that pay for broadcasts: a budget beside the other
         self._chats: dict[int, Budget] = {}
         self._pruned_at = 0.0
 
     def set_limits(self, bot_id: int, limits: BotLimits) -> None:
         self._limits[bot_id] = limits
-        self._bots[bot_id] = Budget(limits.bot_per_s, limits.bot_burst)
+        # The same objects with other rates: lanes may wait for them.
+        self.bot(bot_id).rate(limits.bot_per_s, limits.bot_burst)
+        if limits.broadcast_per_s > 0:
+            # A tenth of a second's worth: claims come some ten times a second.
+            paid = self._paid.setdefault(bot_id, Budget(0, 1))
+            paid.rate(limits.broadcast_per_s, int(limits.broadcast_per_s / 10))
+        elif bot_id in self._paid:
+            self._paid.pop(bot_id).rate(0, 1)
+
+    def of(self, bot_id: int, priority: int) -> Budget:
+        """The budget that a delivery of this priority spends."""
+        paid = self._paid.get(bot_id) if priority == Priority.BROADCAST else None
+        return paid or self.bot(bot_id)
+
+    def pause_bot(self, bot_id: int, until: float) -> None:
+        """Close everything of a bot: Telegram's 429 does not say which budget it means."""
+        for budget in (self.bot(bot_id), self._paid.get(bot_id)):
+            if budget is not None:
+                budget.paused_until = max(budget.paused_until, until)
 
     def bot(self, bot_id: int) -> Budget:
         budget = self._bots.get(bot_id)

@@ -15,7 +15,7 @@ from collections.abc import Mapping, Sequence
 import msgspec
 
 from posthouse.adapters.sqlite import rows
-from posthouse.adapters.sqlite.budgets import Budgets
+from posthouse.adapters.sqlite.budgets import Budget, Budgets
 from posthouse.adapters.sqlite.core import SqliteCore
 from posthouse.adapters.sqlite.deadletters import bury_delivery
 from posthouse.adapters.sqlite.effects import Written, write_deliveries
@@ -56,8 +56,8 @@ class SqliteOutbox:
         self.budgets = Budgets()
         self._ready = asyncio.Event()
         self.active = False
-        # Bots over budget: their ready lanes wait here, most urgent first, then longest ready.
-        self._paused: dict[int, list[tuple[int, int, Lane[Key]]]] = {}
+        # Budgets that are spent: the ready lanes of each wait here, most urgent first, then longest ready.
+        self._paused: dict[Budget, list[tuple[int, int, Lane[Key]]]] = {}
         self._sequence = 0
         # Keys of deliveries that found no place in their lane's window, smallest first: their rows are read by id.
         self._beyond: dict[int, list[Key]] = {}
@@ -155,16 +155,16 @@ class SqliteOutbox:
 
     def _wake(self, now: float) -> None:
         self.book.wake_due(now)
-        for bot_id, lanes in list(self._paused.items()):
-            for _ in range(self.budgets.bot(bot_id).allowed(now, len(lanes))):
+        for budget, lanes in list(self._paused.items()):
+            for _ in range(budget.allowed(now, len(lanes))):
                 _, _, lane = heapq.heappop(lanes)
                 if lane.state == "paused":
                     self.book.make_ready(lane, lane.rank)
             if not lanes:
-                del self._paused[bot_id]
+                del self._paused[budget]
 
     def _next_due(self, now: float) -> float | None:
-        moments = [now + self.budgets.bot(bot_id).wait_s(now) for bot_id in self._paused]
+        moments = [now + budget.wait_s(now) for budget in self._paused]
         due = self.book.next_due()
         if due is not None:
             moments.append(due)
@@ -247,9 +247,9 @@ class SqliteOutbox:
                 break
             for lane in candidates:
                 bot_id, chat = core.lane_of(abs(lane.key))
-                bot = budgets.bot(bot_id)
+                bot = budgets.of(bot_id, lane.rank)
                 if bot.wait_s(now):
-                    self._pause_lane(lane, bot_id)
+                    self._pause_lane(lane, bot)
                     continue
                 if lane.key > 0:
                     wait_s = budgets.chat(lane.key, bot_id, chat).wait_s(now)
@@ -260,13 +260,13 @@ class SqliteOutbox:
                 taken.append(lane)
         return taken
 
-    def _pause_lane(self, lane: Lane[Key], bot_id: int) -> None:
+    def _pause_lane(self, lane: Lane[Key], budget: Budget) -> None:
         rank = lane.rank
         lane.token = 0
         self.book.leased.pop(lane.key, None)
         lane.state = "paused"
         self._sequence += 1
-        heapq.heappush(self._paused.setdefault(bot_id, []), (rank, self._sequence, lane))
+        heapq.heappush(self._paused.setdefault(budget, []), (rank, self._sequence, lane))
 
     async def _refill(self, lanes: list[Lane[Key]]) -> None:
         """Read the next deliveries of lanes whose window is empty, by their keys: the outbox needs no other index."""
@@ -413,10 +413,11 @@ class SqliteOutbox:
 
     async def pause(self, bot_id: int, chat: int | None, delay_s: float) -> None:
         until = self._core.clock.now() + delay_s
-        budget = self.budgets.bot(bot_id)
-        if chat is not None:
+        if chat is None:
+            self.budgets.pause_bot(bot_id, until)
+        else:
             budget = self.budgets.chat(self._core.lane_key(bot_id, chat), bot_id, chat)
-        budget.paused_until = max(budget.paused_until, until)
+            budget.paused_until = max(budget.paused_until, until)
 
     async def post(self, deliveries: Sequence[Outgoing]) -> None:
         if not deliveries:

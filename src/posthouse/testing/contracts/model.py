@@ -437,6 +437,9 @@ class ModelJournal(_Part):
         return [msgspec.structs.replace(calls[ordinal]) for ordinal in sorted(calls)]
 
 
+PAID = 2**60  # stands in the place of a chat, which none can have
+
+
 class ModelOutbox(_Part):
     def __init__(self, store: ModelStore) -> None:
         super().__init__(store)
@@ -452,6 +455,8 @@ class ModelOutbox(_Part):
         limits = self.limits.get(bot_id, BotLimits())
         if chat is None:
             return limits.bot_per_s, limits.bot_burst
+        if chat == PAID:
+            return limits.broadcast_per_s, max(1, int(limits.broadcast_per_s / 10))
         if chat < 0:
             return limits.group_per_min / 60, limits.group_burst
         return limits.chat_per_s, limits.chat_burst
@@ -493,12 +498,21 @@ class ModelOutbox(_Part):
 
     def budgets(self, delivery: Delivery) -> list[int | None]:
         """Whose budgets a delivery waits for: the bot's (None), and its chat's unless it is an answer."""
-        return [None] if delivery.wanted.priority == Priority.ANSWER else [None, delivery.chat]
+        own = self.own_budget(delivery)
+        return [own] if delivery.wanted.priority == Priority.ANSWER else [own, delivery.chat]
+
+    def own_budget(self, delivery: Delivery) -> int | None:
+        """The bot's budget (None), or the one beside it that a bot has when it pays for broadcasts."""
+        wanted = delivery.wanted
+        pays = self.limits.get(wanted.bot_id, BotLimits()).broadcast_per_s > 0
+        return PAID if pays and wanted.priority == Priority.BROADCAST else None
 
     def take(self, delivery: Delivery) -> DeliveryLease:
         """Lease a delivery that may be claimed."""
         wanted = delivery.wanted
-        self.spend(wanted.bot_id, None)  # the chat is paced by what the sender asks for in `settle`
+        self.spend(
+            wanted.bot_id, self.own_budget(delivery)
+        )  # the chat is paced by what the sender asks for in `settle`
         delivery.unknown = delivery.unknown or delivery.held is not None
         delivery.attempts += 1
         delivery.held = Held(self.model.next_id(), self.clock.now() + self.store.lease_ttl_s)
@@ -522,7 +536,7 @@ class ModelOutbox(_Part):
     async def claim(self, limit: int) -> list[DeliveryLease]:
         leases: list[DeliveryLease] = []
         for delivery in self.claimable():
-            if len(leases) < limit and self.wait_s(delivery.wanted.bot_id, None) == 0:
+            if len(leases) < limit and self.wait_s(delivery.wanted.bot_id, self.own_budget(delivery)) == 0:
                 leases.append(self.take(delivery))
         return leases
 
@@ -564,7 +578,8 @@ class ModelOutbox(_Part):
 
     async def pause(self, bot_id: int, chat: int | None, delay_s: float) -> None:
         until = self.clock.now() + delay_s
-        self.closed_until[bot_id, chat] = max(self.closed_until.get((bot_id, chat), 0), until)
+        for budget in (None, PAID) if chat is None else (chat,):
+            self.closed_until[bot_id, budget] = max(self.closed_until.get((bot_id, budget), 0), until)
 
     async def post(self, deliveries: Sequence[Outgoing]) -> None:
         self.model.apply(Effects(deliveries=list(deliveries)), self.clock.now())

@@ -197,6 +197,13 @@ class BudgetContract:
             order += more
         assert order == ["REPLY"] * 2 + ["NOTIFICATION"] * 2 + ["BROADCAST"] * 2
 
+    async def test_paid_broadcasts_have_a_budget_beside_the_others(self, store: Store) -> None:
+        """A bot that pays for broadcasts sends them although its own budget is spent, and replies do not profit."""
+        store.set_limits(BOT, slow(bot_per_s=0.01, bot_burst=1, broadcast_per_s=50))
+        await want(store, *(say(f"reply {i}", chat=i) for i in range(2)))
+        await want(store, *(say(f"paid {i}", chat=10 + i, priority=Priority.BROADCAST) for i in range(3)))
+        assert sorted(await send_all(store)) == ["paid 0", "paid 1", "paid 2", "reply 0"]
+
     async def test_a_waiting_answer_goes_before_everything(self, store: Store) -> None:
         """Of all that waits, answers are claimed first."""
         unlimited(store)
