@@ -94,7 +94,15 @@ class PostgresJobs:
         )
         answer = written(rows, len(settlements))
         kept = [s for s, ok in zip(settlements, answer, strict=True) if ok]
-        over = [s for s in kept if s.lease.notify and (s.delay_s is None or s.reason is not None)]
+        cancelled = {row["at"] - 1 for row in rows if row["cancelled"]}
+        over: list[JobSettlement] = []
+        for at, settlement in enumerate(settlements):
+            if not answer[at] or not settlement.lease.notify:
+                continue
+            if settlement.delay_s is None or settlement.reason is not None:
+                over.append(settlement)
+            elif at in cancelled:
+                over.append(msgspec.structs.replace(settlement, error=CANCELLED, reason=CANCELLED))
         if over:
             await connection.fetch(
                 sql["entries"],

@@ -381,13 +381,7 @@ class SqliteDesk:
         return True
 
     async def cancel_job(self, job_id: int) -> bool:
-        def cancel(connection: sqlite3.Connection) -> bool:
-            waiting = connection.execute("DELETE FROM job WHERE id = ? AND lease IS NULL", (job_id,)).rowcount
-            running = connection.execute("UPDATE job SET cancelled = 1 WHERE id = ?", (job_id,)).rowcount
-            return bool(waiting or running)
-
-        cancelled: bool = await self._core.writer.submit(cancel)
-        return cancelled
+        return await self._jobs.cancel(job_id)
 
     async def pause_queue(self, queue: str, paused: bool) -> None:
         now_us = self._core.now_us() if paused else None

@@ -18,6 +18,8 @@ from posthouse.core.entries import Completion, entry_id_of_job, entry_id_of_time
 from posthouse.core.leases import JobLease, JobSettlement
 from posthouse.ports.store import Cron
 
+CANCELLED = "cancelled"
+
 Entered = Callable[[int, int, bytes, int], None]
 
 
@@ -147,8 +149,7 @@ class SqliteJobs:
                 verdicts.append(held is not None)
                 if held is None:
                     continue
-                if not held[0]:
-                    effects.append(settlement.effects)
+                effects.append(settlement.effects)
                 if settlement.delay_s is not None and not held[0]:
                     connection.execute(
                         "UPDATE job SET lease = NULL, expires_us = NULL, due_us = ?, error = ?, attempts = ?"
@@ -161,11 +162,13 @@ class SqliteJobs:
                         ),
                     )
                     continue
-                if settlement.reason is not None and not held[0]:
+                if settlement.reason is not None:
                     bury_job(connection, settlement, now_us)
                 connection.execute("DELETE FROM job WHERE id = ?", (lease.id,))
-                if lease.notify and not held[0]:
-                    entered += self._complete(connection, settlement, now_us)
+                if lease.notify:
+                    # A try that was to be repeated, of a job that an operator cancelled meanwhile, ends here.
+                    error = CANCELLED if settlement.delay_s is not None else _error_of(settlement)
+                    entered += self.complete(connection, lease, settlement.result, error, now_us)
             return verdicts, write_effects(core, connection, effects), entered
 
         verdicts, written, entered = await core.writer.submit(write)
@@ -175,23 +178,45 @@ class SqliteJobs:
         self.wake()
         return list(verdicts)
 
-    def _complete(
-        self, connection: sqlite3.Connection, settlement: JobSettlement, now_us: int
+    def complete(
+        self, connection: sqlite3.Connection, lease: JobLease, result: bytes, error: str | None, now_us: int
     ) -> list[tuple[int, int, bytes, int]]:
         """The entry that tells the lane, in the commit that ends the job."""
-        lease = settlement.lease
-        failed = settlement.reason is not None
         payload = msgspec.json.encode(
             Completion(
                 lease.id,
                 lease.task,
-                msgspec.Raw(b"null" if failed else settlement.result),
-                settlement.error or settlement.reason if failed else None,
+                msgspec.Raw(result if error is None else b"null"),
+                None if error is None else storable(error),
                 msgspec.Raw(lease.data),
                 lease.trace,
             )
         )
         return enter(self._core, connection, lease.bot_id, lease.lane, entry_id_of_job(lease.id), payload, now_us)
+
+    async def cancel(self, job_id: int) -> bool:
+        """Cancel a waiting job, which tells its lane, or mark a running one for its worker to stop."""
+
+        def cancel(connection: sqlite3.Connection) -> tuple[bool, list[tuple[int, int, bytes, int]]]:
+            row = connection.execute(
+                "DELETE FROM job WHERE id = ? AND lease IS NULL"
+                " RETURNING queue, task, args, attempts, attempts_max, bot_id, lane_key, notify, data, trace",
+                (job_id,),
+            ).fetchone()
+            if row is None:
+                marked = connection.execute(
+                    "UPDATE job SET cancelled = 1 WHERE id = ? AND cancelled = 0", (job_id,)
+                ).rowcount
+                return bool(marked), []
+            lease = JobLease(job_id, 0, *row[:7], bool(row[7]), *row[8:])
+            if not lease.notify:
+                return True, []
+            return True, self.complete(connection, lease, b"null", CANCELLED, self._core.now_us())
+
+        cancelled, entered = await self._core.writer.submit(cancel)
+        for entry in entered:
+            self._entered(*entry)
+        return bool(cancelled)
 
     # -- timers -------------------------------------------------------------------------------------------------
 
@@ -292,3 +317,7 @@ def enter(
         (key, lane_key, now_us, payload),
     ).rowcount
     return [(lane_key, key, payload, now_us)] if new else []
+
+
+def _error_of(settlement: JobSettlement) -> str | None:
+    return None if settlement.reason is None else settlement.error or settlement.reason

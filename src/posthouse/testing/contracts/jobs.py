@@ -337,6 +337,25 @@ class CancelContract:
         await store.upkeep.reap()
         assert await tasks(store) == []
 
+    async def test_the_end_of_a_cancelled_job_is_told(self, store: Store) -> None:
+        """Its lane hears that it was cancelled: waiting, or in a try that was to be repeated; its key is free again."""
+        waiting = await enqueue_one(store, job(notify=True, lane=1, bot_id=BOT))
+        assert await store.desk.cancel_job(waiting) is True
+        running = await enqueue_one(store, job(notify=True, lane=2, bot_id=BOT, unique_key="k"))
+        (lease,) = await store.jobs.claim({QUEUE: 8}, ttl_s=60)
+        assert await store.desk.cancel_job(running) is True
+        assert await store.jobs.settle([JobSettlement(lease, delay_s=5.0, error="again")]) == [True]
+        told = {
+            entry.lane: msgspec.json.decode(entry.payload)
+            for one in await store.turns.claim(8, 1)
+            for entry in one.entries
+        }
+        assert {lane: (end["job_id"], end["error"]) for lane, end in told.items()} == {
+            1: (waiting, "cancelled"),
+            2: (running, "cancelled"),
+        }
+        assert await store.jobs.enqueue([job(unique_key="k")]) != [None]
+
     async def test_a_finished_job_cannot_be_cancelled(self, store: Store) -> None:
         """There is nothing to cancel once a job has ended."""
         job_id = await enqueue_one(store, job())

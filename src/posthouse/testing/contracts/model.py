@@ -663,7 +663,7 @@ class ModelJobs(_Part):
                 job_id=job.id,
                 task=job.wanted.task,
                 result=msgspec.Raw(end.result),
-                error=None if end.reason is None else end.error or end.reason,
+                error="cancelled" if end.delay_s is not None else (end.error or end.reason) if end.reason else None,
                 data=msgspec.Raw(job.wanted.data),
                 cause=job.wanted.trace,
             )
@@ -907,6 +907,19 @@ class ModelDesk(_Part):
         job.cancelled = True
         if job.held is None:
             self.model.free(job)
+            if job.wanted.notify:
+                body = msgspec.json.encode(
+                    Completion(
+                        job.id,
+                        job.wanted.task,
+                        error="cancelled",
+                        data=msgspec.Raw(job.wanted.data),
+                        cause=job.wanted.trace,
+                    )
+                )
+                now = self.clock.now()
+                entry = Entry(job.wanted.bot_id, job.wanted.lane, entry_id_of_job(job.id), body, now)
+                self.model.put(entry, now)
         return True
 
     async def pause_queue(self, queue: str, paused: bool) -> None:
