@@ -208,7 +208,10 @@ class SqliteJobs:
                     "UPDATE job SET cancelled = 1 WHERE id = ? AND cancelled = 0", (job_id,)
                 ).rowcount
                 return bool(marked), []
-            lease = JobLease(job_id, 0, *row[:7], bool(row[7]), *row[8:])
+            queue, task, args, attempts, attempts_max, bot_id, lane, notify, data, trace = row
+            lease = JobLease(
+                job_id, 0, queue, task, args, attempts, attempts_max, bot_id, lane, bool(notify), data, trace
+            )
             if not lease.notify:
                 return True, []
             return True, self.complete(connection, lease, b"null", CANCELLED, self._core.now_us())

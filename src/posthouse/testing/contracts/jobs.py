@@ -345,11 +345,8 @@ class CancelContract:
         (lease,) = await store.jobs.claim({QUEUE: 8}, ttl_s=60)
         assert await store.desk.cancel_job(running) is True
         assert await store.jobs.settle([JobSettlement(lease, delay_s=5.0, error="again")]) == [True]
-        told = {
-            entry.lane: msgspec.json.decode(entry.payload)
-            for one in await store.turns.claim(8, 1)
-            for entry in one.entries
-        }
+        lanes = await store.turns.claim(8, 1)
+        told = {lease.lane: msgspec.json.decode(lease.entries[0].payload) for lease in lanes}
         assert {lane: (end["job_id"], end["error"]) for lane, end in told.items()} == {
             1: (waiting, "cancelled"),
             2: (running, "cancelled"),
