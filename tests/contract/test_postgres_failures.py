@@ -163,12 +163,14 @@ async def test_a_dead_workers_lanes_are_free_in_one_tick(postgres_maker: Postgre
     await one.inbox.ingest([update(1)])
     lost = (await one.turns.claim(1, 1))[0]
     assert (await two.upkeep.reap()).lanes == 0
+    await one._worker._one_at_a_time.acquire()  # frozen: it does not come back in time
     await postgres_maker.execute(
         "SELECT pg_terminate_backend(l.pid, 10000) FROM pg_locks l JOIN pg_stat_activity a USING (pid)"
         " WHERE l.locktype = 'advisory' AND a.application_name = 'store-0'"
     )
     reaped = await two.upkeep.reap()
     assert (reaped.lanes, reaped.workers) == (1, 1)
+    one._worker._one_at_a_time.release()
     taken = (await two.turns.claim(1, 1))[0]
     assert (taken.attempts, taken.resumed) == (2, True)
     write = Effects(states=[StateWrite(BOT, 1, "who", b"zombie")])
@@ -180,6 +182,46 @@ async def test_a_dead_workers_lanes_are_free_in_one_tick(postgres_maker: Postgre
     again = (await one.turns.claim(1, 1))[0]
     assert again.token >> 32 > lost.token >> 32
     assert await one.turns.settle([done(again)]) == [True]
+
+
+@pytest.mark.req("E1-4", "E1-16")
+async def test_a_worker_that_lost_its_session_keeps_its_leases(
+    postgres_server: PostgresServer, postgres_maker: PostgresMaker
+) -> None:
+    """After a restart what was being sent is settled by those who sent it, and nobody takes the others for dead."""
+    one, two = await postgres_maker.open(), await postgres_maker.open()
+    await one.inbox.ingest([update(n, lane=n) for n in range(4)])
+    await work_one_turn_each(one)
+    mine, theirs = (await one.outbox.claim(2)), (await two.outbox.claim(2))
+    await asyncio.to_thread(postgres_server.restart, mode="immediate")
+    for store in (one, two):  # whoever is back first reaps first
+        reaped = await persistently(store.upkeep.reap)
+        assert (reaped.deliveries, reaped.workers) == (0, 0)
+        assert await persistently(lambda: store.outbox.claim(4)) == []  # noqa: B023
+    for store, leases in ((one, mine), (two, theirs)):
+        assert await store.outbox.settle([DeliverySettlement(d, sent=True) for d in leases]) == [True, True]
+
+
+async def work_one_turn_each(store: PostgresStore) -> None:
+    """Every waiting entry has its turn, and its message waits in the outbox."""
+    await store.turns.settle([echo(lease) for lease in await store.turns.claim(64, 4)])
+
+
+async def test_a_session_that_only_its_client_lost_gives_its_lock_back(postgres_maker: PostgresMaker) -> None:
+    """A backend that has not noticed the end of its client is ended by the client, which goes on as it was."""
+    store = await postgres_maker.open()
+    await store.inbox.ingest([update(1)])
+    lease = (await store.turns.claim(1, 1))[0]
+    held = "SELECT pid FROM pg_locks WHERE locktype = 'advisory' AND objid = $1::bigint"
+    before = await postgres_maker.execute(held, lease.token >> 32)
+    store._worker._session._aborted = True  # as a broken network leaves it: the server does not know of it
+    assert (store._worker.alive, store._worker.is_patient) == (False, True)
+    await store.inbox.ingest([update(2, lane=2)])
+    other = (await store.turns.claim(1, 1))[0]
+    assert other.token >> 32 == lease.token >> 32
+    after = await postgres_maker.execute(held, lease.token >> 32)
+    assert [len(after), after == before] == [1, False]
+    assert await store.turns.settle([done(lease), done(other)]) == [True, True]
 
 
 async def test_a_claim_whose_answer_is_lost_is_given_back(postgres_maker: PostgresMaker) -> None:

@@ -191,12 +191,12 @@ async def test_a_reap_reads_what_it_frees(connection: Any, crowded_url: str) -> 
     living = await asyncpg.connect(crowded_url)
     try:
         await living.execute("SELECT pg_advisory_lock(7419, 1)")
-        plan = await plan_of(connection, "reap", 2, 15.0)
+        plan = await plan_of(connection, "reap", 2, 15.0, False)
         assert buffers(plan) <= 60, json.dumps(plan, indent=1)
     finally:
         await living.execute("SELECT pg_advisory_unlock_all()")
         await living.close()
-    plan = await plan_of(connection, "reap", 2, 15.0)
+    plan = await plan_of(connection, "reap", 2, 15.0, False)
     assert max(node["Actual Rows"] * node["Actual Loops"] for node in nodes(plan)) <= 10_000
     assert_no_table_is_walked(plan)
 

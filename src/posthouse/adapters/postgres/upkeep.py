@@ -28,7 +28,8 @@ class PostgresUpkeep:
 
     async def reap(self) -> Reaped:
         """Free what dead processes and overdue leases hold."""
-        rows = await self._database.fetch("reap", self._worker.id, self._database.settings.heartbeat_ttl_s)
+        worker = self._worker
+        rows = await self._database.fetch("reap", worker.id, self._database.settings.heartbeat_ttl_s, worker.is_patient)
         reaped = Reaped(**dict(rows[0]))
         if reaped.lanes:
             self._bells.turns.ring()

@@ -1,9 +1,12 @@
 """This process as the others see it: a *worker* row, and a proof that it is alive.
 
 An *incarnation* is one row. Its proof of life is an advisory lock on a session of its own; when that session ends,
-for whatever reason, any process may take its leases in the next reap, without waiting for a timeout. So the
-incarnation ends with its session: the next claim registers a new one, with a new id, hence with tokens that were
-never used. What the old one still holds is fenced by its tokens.
+for whatever reason, any process may take its leases in the next reap, without waiting for a timeout. A process that
+is alive and has lost its session (the server was restarted, the connection was cut) takes the lock again as soon as
+it can. When its row is still there, nobody has taken it for dead: the incarnation goes on and keeps its leases, so
+that what is on its way to Telegram is settled and not sent again. When the row is gone it begins a new incarnation,
+with a new id, hence with tokens that were never used; what the old one held is fenced by its tokens. After a restart
+of the server all processes have lost their sessions: each of them gives the others a moment (`is_patient`).
 
 Behind a transaction pooler there is no session to hold a lock on: a heartbeat takes its place.
 """
@@ -14,6 +17,7 @@ import asyncio
 import logging
 import os
 import socket
+import time
 from collections.abc import AsyncIterator
 from contextlib import asynccontextmanager
 from typing import Any
@@ -28,6 +32,9 @@ logger = logging.getLogger(__name__)
 LOCK_SPACE = 7419
 CLAIMS_MAX = 2**32  # the token is `id << 32 | claims`
 
+RETURN_S = 0.25  # between two tries to get a lost lock session back
+PATIENCE_S = 2.0  # after its return a process reaps nobody for so long: eight tries of the others
+
 # How soon the server notices that the process behind the lock session is gone (TCP only; a socket tells at once).
 KEEPALIVE = {"tcp_keepalives_idle": "5", "tcp_keepalives_interval": "2", "tcp_keepalives_count": "3"}
 
@@ -39,6 +46,9 @@ class Worker:
         self._database = database
         self._settings = database.settings
         self._session: Any = None
+        self._backend_pid = 0
+        self._returning: asyncio.Task[None] | None = None
+        self._returned_at = float("-inf")
         self._beating: asyncio.Task[None] | None = None
         self._one_at_a_time = asyncio.Lock()
         self.id = 0
@@ -81,24 +91,36 @@ class Worker:
             return False
         return not self._settings.locks or (self._session is not None and not self._session.is_closed())
 
+    @property
+    def is_patient(self) -> bool:
+        """True while whoever has no lock may be about to come back, as this process is or just did."""
+        if not self.id:
+            return False
+        return not self.alive or time.monotonic() - self._returned_at < PATIENCE_S
+
     async def register(self) -> None:
-        """Begin a new incarnation."""
+        """Prove that this process is alive: its incarnation goes on when it can, or a new one begins."""
         async with self._one_at_a_time:
-            if self.alive and self._claims < CLAIMS_MAX - 1:
+            used_up = self._claims >= CLAIMS_MAX - 1
+            if self.alive and not used_up:
                 return
             await self._end_session()
+            if used_up:
+                self.id = 0
             with self._database.named_errors():
                 if self._settings.locks:
                     await self._register_with_lock()
                 else:
                     await self._register_with_heartbeat()
-            self._claims = 0
 
     async def retire(self) -> None:
         """End the incarnation, so that whatever it still holds can be reaped at once."""
         if not self._settings.locks and self.id:
             await self._database.fetch("worker_retire", self.id)
         self.id = 0
+        if self._returning is not None:
+            self._returning.cancel()
+            await asyncio.gather(self._returning, return_exceptions=True)
         await self._end_session()
 
     async def _register_with_lock(self) -> None:
@@ -106,19 +128,36 @@ class Worker:
         arguments.setdefault("server_settings", {}).update(KEEPALIVE)
         session = await asyncpg.connect(self._settings.lock_url or self._settings.url, **arguments)
         try:
-            # The lock is taken before the row is committed: a reaper must never see a row whose lock is free.
-            async with session.transaction():
-                worker = await session.fetchval(self._database.sql["worker_register"], True, _name())
-                await session.execute(f"SELECT pg_advisory_lock({LOCK_SPACE}, {worker})")
+            worker = self.id
+            if worker:
+                self._returned_at = time.monotonic()
+            if not worker or not await self._goes_on(session):
+                # The lock is taken before the row is committed: a reaper must never see a row whose lock is free.
+                async with session.transaction():
+                    worker = await session.fetchval(self._database.sql["worker_register"], True, _name())
+                    await session.execute(f"SELECT pg_advisory_lock({LOCK_SPACE}, {worker})")
         except BaseException:
             session.terminate()
             raise
+        if worker != self.id:
+            self.id, self._claims = worker, 0
+        self._session, self._backend_pid = session, session.get_server_pid()
         session.add_termination_listener(self._lost)
-        self._session, self.id = session, worker
+        if session.is_closed():  # before anybody listened
+            self._lost(session)
+
+    async def _goes_on(self, session: Any) -> bool:
+        """Take the lock of the incarnation that lost its session; False when it was reaped meanwhile."""
+        await session.execute(self._database.sql["worker_ghost"], self.id, self._backend_pid)
+        await session.execute(f"SELECT pg_advisory_lock({LOCK_SPACE}, {self.id})")  # waits for a reaper's end
+        if await session.fetchval("SELECT true FROM worker WHERE id = $1", self.id):
+            return True
+        await session.execute("SELECT pg_advisory_unlock_all()")
+        return False
 
     async def _register_with_heartbeat(self) -> None:
         rows = await self._database.fetch_once("worker_register", False, _name())
-        self.id = rows[0][0]
+        self.id, self._claims = rows[0][0], 0
         self._beating = asyncio.create_task(self._beat(), name="posthouse worker heartbeat")
 
     async def _beat(self) -> None:
@@ -135,7 +174,19 @@ class Worker:
 
     def _lost(self, session: object) -> None:
         if session is self._session:
-            logger.warning("worker %d lost its lock session; this process registers again", self.id)
+            logger.warning("worker %d lost its lock session; this process connects again", self.id)
+            if self._returning is None or self._returning.done():
+                self._returning = asyncio.get_running_loop().create_task(
+                    self._return(), name="posthouse worker returns"
+                )
+
+    async def _return(self) -> None:
+        """Register as soon as the server lets us: until then others may take us for dead."""
+        while self.id and not self.alive:
+            try:
+                await self.register()
+            except StoreUnavailable:
+                await asyncio.sleep(RETURN_S)
 
     async def _end_session(self) -> None:
         session, self._session = self._session, None

@@ -1,4 +1,5 @@
--- Free what dead workers and overdue leases hold. $1 this worker, $2 seconds after which a heartbeat is missed.
+-- Free what dead workers and overdue leases hold. $1 this worker, $2 seconds after which a heartbeat is missed,
+-- $3 true while workers without their lock may be about to come back (the server was restarted): they are left alone.
 --   locks   advisory locks of dead workers until the end of the transaction; lanes by (kind, bot, lane) and jobs by
 --           id, both SKIP LOCKED; the deliveries that were under way
 --   rows    always one: how many lanes, deliveries, jobs were freed and workers forgotten
@@ -7,7 +8,7 @@
 WITH gone AS MATERIALIZED (
     SELECT w.id FROM worker w
      WHERE w.id <> $1
-       AND CASE WHEN w.locked THEN pg_try_advisory_xact_lock(7419, w.id)
+       AND CASE WHEN w.locked THEN NOT $3::boolean AND pg_try_advisory_xact_lock(7419, w.id)
                 ELSE w.heartbeat_at < now() - $2::float8 * interval '1 second' END
 ), suspect AS MATERIALIZED (
     SELECT x.*, true AS dead
