@@ -12,6 +12,7 @@ from dataclasses import dataclass
 
 import msgspec
 
+from posthouse.simulator.bots import Bot
 from posthouse.simulator.clock import sleep_until
 from posthouse.simulator.faults import CALL_KINDS, REFUSING, FaultRule
 from posthouse.simulator.methods.call import Call
@@ -19,7 +20,6 @@ from posthouse.simulator.methods.table import CANONICAL, METHODS
 from posthouse.simulator.methods.webhooks import Described
 from posthouse.simulator.parameters import Parameters
 from posthouse.simulator.refusals import Refusal, not_implemented
-from posthouse.simulator.town import Bot
 from posthouse.simulator.world import CallRecord, World
 
 LOST = {"drop_before_effect", "effect_then_drop"}

@@ -15,12 +15,12 @@ from dataclasses import dataclass
 
 import aiohttp
 
+from posthouse.simulator.bots import Bot, Webhook
 from posthouse.simulator.calls import answer_call
 from posthouse.simulator.clock import sleep_until, within
 from posthouse.simulator.faults import DELIVERY_KINDS, FaultRule
 from posthouse.simulator.parameters import Parameters, parse
 from posthouse.simulator.refusals import Refusal
-from posthouse.simulator.town import Bot, Webhook
 from posthouse.simulator.updates import SubQueue, Update
 from posthouse.simulator.world import World
 

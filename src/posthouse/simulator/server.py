@@ -18,7 +18,8 @@ import uvicorn
 
 from posthouse.simulator.bot_api import BotApi, Receive, Scope, Send, cut_connection
 from posthouse.simulator.clock import Clock, RealClock
-from posthouse.simulator.control import PREFIX, control_app
+from posthouse.simulator.control import control_app
+from posthouse.simulator.control.finder import PREFIX
 from posthouse.simulator.delivery import Webhooks
 from posthouse.simulator.world import World
 

@@ -6,12 +6,14 @@ import random
 from collections import deque
 from dataclasses import dataclass, field
 
+from posthouse.simulator.bots import Bot
+from posthouse.simulator.chats import Chat
 from posthouse.simulator.clock import Clock
 from posthouse.simulator.faults import FaultRule, Faults
 from posthouse.simulator.floods import Floods
 from posthouse.simulator.journal import Bell, Journal
 from posthouse.simulator.refusals import too_many_requests
-from posthouse.simulator.town import Bot, Chat, Town
+from posthouse.simulator.town import Town
 
 CALLS_KEPT = 10_000
 

@@ -22,6 +22,7 @@ import aiohttp
 
 from posthouse.simulator import views
 from posthouse.simulator.views import Bot, Button, Call, Counters, Event, Fault, Message
+from posthouse.simulator.views.view import View
 
 __all__ = [
     "Bot",
@@ -223,7 +224,7 @@ class Town:
         return views.Events.model_validate(await self.request("GET", "/events", query=query))
 
     async def request(
-        self, method: str, path: str, body: views.View | None = None, *, query: dict[str, Any] | None = None
+        self, method: str, path: str, body: View | None = None, *, query: dict[str, Any] | None = None
     ) -> Any:
         """Call the control API, or raise TownError with its words."""
         if self._session is None:

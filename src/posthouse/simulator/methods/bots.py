@@ -6,9 +6,9 @@ import re
 
 import msgspec
 
-from posthouse.simulator.methods.call import TRUE, Call
+from posthouse.simulator.bots import Wire
+from posthouse.simulator.methods.call import TRUE, Call, Methods
 from posthouse.simulator.refusals import bad_request, not_implemented
-from posthouse.simulator.town import Wire
 
 COMMANDS_MAX = 100
 _COMMAND = re.compile(r"[a-z0-9_]{1,32}")
@@ -68,3 +68,12 @@ def _scope(call: Call) -> str:
     except msgspec.DecodeError:
         raise bad_request("can't parse BotCommandScope JSON object") from None
     return msgspec.json.encode([scope, call.parameters.text("language_code")], order="sorted").decode()
+
+
+METHODS: Methods = {
+    "getMe": get_me,
+    "logOut": log_out,
+    "close": log_out,
+    "setMyCommands": set_my_commands,
+    "getMyCommands": get_my_commands,
+}

@@ -6,14 +6,16 @@ access, replied message, and only then the limits.
 
 from __future__ import annotations
 
+from collections.abc import Callable
 from dataclasses import dataclass
 from typing import Any, Literal
 
 import msgspec
 
+from posthouse.simulator.bots import Bot
+from posthouse.simulator.chats import Chat, Message
 from posthouse.simulator.parameters import Parameters
 from posthouse.simulator.refusals import Refusal, bad_request, forbidden
-from posthouse.simulator.town import Bot, Chat, Message
 from posthouse.simulator.world import World
 
 TRUE: Literal[True] = True
@@ -105,3 +107,7 @@ class Call:
             "message_id": int(given.get("message_id", 0)),
             "lenient": bool(given.get("allow_sending_without_reply", lenient)),
         }
+
+
+Methods = dict[str, Callable[[Call], object]]
+"""What a module offers: a function for each method, by the method's name."""

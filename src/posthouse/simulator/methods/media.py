@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from posthouse.simulator.bots import Wire
 from posthouse.simulator.files import (
     DOWNLOAD_BYTES_MAX,
     PHOTO_BYTES_MAX,
@@ -9,10 +10,9 @@ from posthouse.simulator.files import (
     StoredFile,
     picture_size,
 )
-from posthouse.simulator.methods.call import Call
+from posthouse.simulator.methods.call import Call, Methods
 from posthouse.simulator.methods.messages import caption, deliver
 from posthouse.simulator.refusals import Refusal, bad_request, not_implemented
-from posthouse.simulator.town import Wire
 
 
 def send_document(call: Call) -> Wire:
@@ -60,3 +60,10 @@ def _file(call: Call, field: str, folder: str) -> StoredFile:
     if file is None:
         raise bad_request("wrong file identifier/HTTP URL specified")
     return file
+
+
+METHODS: Methods = {
+    "sendDocument": send_document,
+    "sendPhoto": send_photo,
+    "getFile": get_file,
+}

@@ -6,6 +6,8 @@ from typing import Any
 
 import msgspec
 
+from posthouse.simulator.bots import Bot, Wire
+from posthouse.simulator.chats import Chat, Message
 from posthouse.simulator.formatting import (
     CAPTION_CHARACTERS_MAX,
     TEXT_BYTES_MAX,
@@ -14,10 +16,9 @@ from posthouse.simulator.formatting import (
     render,
 )
 from posthouse.simulator.keyboards import Markup, parse_markup
-from posthouse.simulator.methods.call import TRUE, Call
+from posthouse.simulator.methods.call import TRUE, Call, Methods
 from posthouse.simulator.parameters import Parameters
 from posthouse.simulator.refusals import bad_request, not_implemented
-from posthouse.simulator.town import Bot, Chat, Message, Wire
 
 DELETABLE_FOR_S = 48 * 3600
 NOT_MODIFIED = (
@@ -107,7 +108,7 @@ def deliver(call: Call, *, text: str = "", entities: list[Entity] | None = None,
     call.world.town.post(message)
     chat.last_bot_id = call.bot.id
     message.cursor = _note(call.bot, message, "bot.said", call)
-    return message.wire()
+    return message.wire(call.bot)
 
 
 def caption(parameters: Parameters) -> tuple[str, list[Entity]]:
@@ -155,7 +156,7 @@ def _change(call: Call, message: Message, text: str, entities: list[Entity], mar
     message.text, message.entities, message.inline = text, entities, markup.inline
     message.edit_date = int(call.now)
     message.cursor = _note(call.bot, message, "bot.edited", call)
-    return message.wire()
+    return message.wire(call.bot)
 
 
 def _note(bot: Bot, message: Message, kind: str, call: Call) -> int:
@@ -183,3 +184,13 @@ def get_chat(call: Call) -> Wire:
             "gifts_from_channels": True,
         },
     }
+
+
+METHODS: Methods = {
+    "sendMessage": send_message,
+    "editMessageText": edit_message_text,
+    "editMessageReplyMarkup": edit_message_reply_markup,
+    "deleteMessage": delete_message,
+    "sendChatAction": send_chat_action,
+    "getChat": get_chat,
+}

@@ -4,10 +4,11 @@ from __future__ import annotations
 
 import msgspec
 
-from posthouse.simulator import people
-from posthouse.simulator.methods.call import TRUE, Call
+from posthouse.simulator.bots import Wire
+from posthouse.simulator.methods.call import TRUE, Call, Methods
+from posthouse.simulator.people import payments
 from posthouse.simulator.refusals import bad_request, query_too_old
-from posthouse.simulator.town import Query, Wire
+from posthouse.simulator.town import Query
 
 CALLBACK_TEXT_CHARACTERS_MAX = 200
 INLINE_RESULTS_MAX = 50
@@ -48,7 +49,7 @@ def answer_pre_checkout_query(call: Call) -> bool:
     query = _open_query(call, "pre_checkout_query", "pre_checkout_query_id")
     _answer(call, query, {"ok": agreed, "error_message": reason})
     if agreed:
-        people.pay(call.world.town, query)
+        payments.pay(call.world.town, query)
     return TRUE
 
 
@@ -74,3 +75,10 @@ def _answer(call: Call, query: Query, answer: Wire) -> None:
         query=query.kind,
         answer=answer,
     )
+
+
+METHODS: Methods = {
+    "answerCallbackQuery": answer_callback_query,
+    "answerInlineQuery": answer_inline_query,
+    "answerPreCheckoutQuery": answer_pre_checkout_query,
+}

@@ -7,34 +7,15 @@ test.
 
 from __future__ import annotations
 
-from collections.abc import Callable
 from importlib import resources
 
-from posthouse.simulator.methods import bots, media, messages, polls, queries, webhooks
-from posthouse.simulator.methods.call import Call
+from posthouse.simulator.methods import bots, media, messages, polling, queries, webhooks
+from posthouse.simulator.methods.call import Methods
 
-METHODS: dict[str, Callable[[Call], object]] = {
-    "getMe": bots.get_me,
-    "logOut": bots.log_out,
-    "close": bots.log_out,
-    "setMyCommands": bots.set_my_commands,
-    "getMyCommands": bots.get_my_commands,
-    "getUpdates": polls.get_updates,
-    "setWebhook": webhooks.set_webhook,
-    "deleteWebhook": webhooks.delete_webhook,
-    "getWebhookInfo": webhooks.get_webhook_info,
-    "sendMessage": messages.send_message,
-    "editMessageText": messages.edit_message_text,
-    "editMessageReplyMarkup": messages.edit_message_reply_markup,
-    "deleteMessage": messages.delete_message,
-    "sendChatAction": messages.send_chat_action,
-    "getChat": messages.get_chat,
-    "sendDocument": media.send_document,
-    "sendPhoto": media.send_photo,
-    "getFile": media.get_file,
-    "answerCallbackQuery": queries.answer_callback_query,
-    "answerInlineQuery": queries.answer_inline_query,
-    "answerPreCheckoutQuery": queries.answer_pre_checkout_query,
+METHODS: Methods = {
+    name: perform
+    for module in (bots, polling, webhooks, messages, media, queries)
+    for name, perform in module.METHODS.items()
 }
 KNOWN = frozenset(resources.files(__package__).joinpath("known.txt").read_text().split())
 CANONICAL = {name.lower(): name for name in (*KNOWN, *METHODS)}

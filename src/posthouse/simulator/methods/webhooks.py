@@ -13,10 +13,10 @@ from urllib.parse import urlsplit
 
 import msgspec
 
-from posthouse.simulator.methods.call import TRUE, Call
+from posthouse.simulator.bots import Bot, Webhook, Wire
+from posthouse.simulator.methods.call import TRUE, Call, Methods
 from posthouse.simulator.parameters import Parameters
 from posthouse.simulator.refusals import Refusal, bad_request, too_many_requests
-from posthouse.simulator.town import Bot, Webhook, Wire
 from posthouse.simulator.updates import DEFAULT_KINDS, KINDS
 
 CONNECTIONS_DEFAULT = 40
@@ -134,3 +134,10 @@ def _address_of(url: str) -> str:
         return str(ip_address(host))
     except ValueError:
         return "127.0.0.1" if host == "localhost" else "<unknown>"
+
+
+METHODS: Methods = {
+    "setWebhook": set_webhook,
+    "deleteWebhook": delete_webhook,
+    "getWebhookInfo": get_webhook_info,
+}

@@ -13,11 +13,11 @@ import asyncio
 
 import msgspec
 
+from posthouse.simulator.bots import PollLine
 from posthouse.simulator.clock import sleep_until
-from posthouse.simulator.methods.call import Call
+from posthouse.simulator.methods.call import Call, Methods
 from posthouse.simulator.methods.webhooks import read_allowed_updates
 from posthouse.simulator.refusals import Refusal, conflict
-from posthouse.simulator.town import PollLine
 from posthouse.simulator.updates import Update
 
 TIMEOUT_MAX_S = 50
@@ -95,3 +95,8 @@ async def _conflict(call: Call, line: PollLine, text: str) -> None:
     if hasty:
         await sleep_until(call.world.clock, call.now + CONFLICT_PAUSE_S)
     raise conflict(text)
+
+
+METHODS: Methods = {
+    "getUpdates": get_updates,
+}

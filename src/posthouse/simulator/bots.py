@@ -1,0 +1,68 @@
+"""A bot as the town knows it: its token, its queue of updates, its webhook, its files."""
+
+from __future__ import annotations
+
+import asyncio
+from dataclasses import dataclass, field
+from typing import Any
+
+from posthouse.simulator.files import FileShelf
+from posthouse.simulator.journal import Bell
+from posthouse.simulator.updates import DEFAULT_KINDS, UpdateQueue
+
+Wire = dict[str, Any]
+"""A JSON object as it goes over the wire."""
+
+
+@dataclass(slots=True, eq=False)
+class Webhook:
+    """Where a bot wants its updates, and what went wrong there. A new record for every setWebhook."""
+
+    url: str = ""
+    secret: str = ""
+    max_connections: int = 40
+    last_error_at: float | None = None
+    last_error: str = ""
+    gone_since: float | None = None
+    """Since when the receiver has answered nothing but 410."""
+
+
+@dataclass(slots=True, eq=False)
+class PollLine:
+    """One bot's place for a poller: at most one waits at a time."""
+
+    waiting: asyncio.Future[None] | None = None
+    """Set by a rival to end the wait of the current poller."""
+    conflict_at: float = float("-inf")
+    offset: int | None = None
+    polled_at: float = float("-inf")
+
+
+@dataclass(slots=True, eq=False)
+class Bot:
+    """One bot, known by the number before the colon of its token."""
+
+    id: int
+    token: str
+    first_name: str
+    username: str
+    queue: UpdateQueue
+    files: FileShelf
+    privacy: bool = True
+    """In groups it hears only what is addressed to it."""
+    allowed_updates: frozenset[str] | None = None
+    """None means the default kinds."""
+    webhook: Webhook = field(default_factory=Webhook)
+    webhook_set_at: float = 0.0
+    line: PollLine = field(default_factory=PollLine)
+    commands: dict[str, list[Wire]] = field(default_factory=dict)
+    bell: Bell = field(default_factory=Bell)
+    """Rings when an update was created or the webhook changed."""
+    message_id: int = 0
+
+    @property
+    def wanted_kinds(self) -> frozenset[str]:
+        return DEFAULT_KINDS if self.allowed_updates is None else self.allowed_updates
+
+    def wire(self) -> Wire:
+        return {"id": self.id, "is_bot": True, "first_name": self.first_name, "username": self.username}

@@ -1,0 +1,53 @@
+"""The control API under `/sim/v1`: people act, tests look and wait, faults are set.
+
+Waiting happens here and not in the client: a `wait` request is answered by the event that fulfils it, or
+when its (real) time is over. The OpenAPI document is at `/sim/v1/openapi.json`.
+"""
+
+from __future__ import annotations
+
+from fastapi import FastAPI, Request
+from fastapi.responses import JSONResponse
+
+from posthouse.simulator.control.bots import routes_of_bots
+from posthouse.simulator.control.chats import routes_of_chats
+from posthouse.simulator.control.finder import PREFIX
+from posthouse.simulator.control.journal import routes_of_the_journal
+from posthouse.simulator.control.people import routes_of_people
+from posthouse.simulator.control.rules import routes_of_rules
+from posthouse.simulator.people.impossible import Impossible
+from posthouse.simulator.refusals import Refusal
+from posthouse.simulator.world import World
+
+ROUTES = (
+    routes_of_bots,
+    routes_of_people,
+    routes_of_chats,
+    routes_of_the_journal,
+    routes_of_rules,
+)
+
+
+def control_app(world: World) -> FastAPI:
+    """The application for one world."""
+    app = FastAPI(
+        title="Posthouse simulator",
+        summary="People, faults and the journal of a simulated Telegram.",
+        version="1",
+        openapi_url=f"{PREFIX}/openapi.json",
+        docs_url=f"{PREFIX}/docs",
+        redoc_url=None,
+    )
+    for routes_of in ROUTES:
+        app.include_router(routes_of(world), prefix=PREFIX)
+    app.add_exception_handler(Impossible, _conflict)
+    app.add_exception_handler(Refusal, _refused)
+    return app
+
+
+async def _conflict(_: Request, error: Exception) -> JSONResponse:
+    return JSONResponse({"detail": str(error)}, status_code=409)
+
+
+async def _refused(_: Request, error: Exception) -> JSONResponse:
+    return JSONResponse({"detail": str(error)}, status_code=422)

@@ -1,0 +1,24 @@
+"""Routes: bots."""
+
+from __future__ import annotations
+
+from fastapi import APIRouter
+
+from posthouse.simulator import views
+from posthouse.simulator.world import World
+
+
+def routes_of_bots(world: World) -> APIRouter:
+    routes = APIRouter(tags=["bots"])
+
+    @routes.post("/bots")
+    async def register_bot(new: views.NewBot) -> views.Bot:
+        """Register a bot, or rename it."""
+        bot = world.town.register_bot(new.token, first_name=new.first_name, username=new.username, privacy=new.privacy)
+        return views.of_bot(bot)
+
+    @routes.get("/bots")
+    async def list_bots() -> list[views.Bot]:
+        return [views.of_bot(bot) for bot in world.town.bots.values()]
+
+    return routes

@@ -1,0 +1,84 @@
+"""Routes: the journal of the town, the calls of bots, counters."""
+
+from __future__ import annotations
+
+from collections.abc import AsyncIterator
+from typing import Annotated, Any
+
+from fastapi import APIRouter, Query
+from fastapi.responses import StreamingResponse
+
+from posthouse.simulator import views
+from posthouse.simulator.control.finder import LISTED_MAX, After, WithinS
+from posthouse.simulator.world import CallRecord, World
+
+
+def routes_of_the_journal(world: World) -> APIRouter:
+    routes = APIRouter(tags=["journal"])
+
+    @routes.get("/events")
+    async def read_events(
+        after: After = 0,
+        kind: str | None = None,
+        within_s: WithinS = 0,
+        limit: Annotated[int, Query(ge=1, le=LISTED_MAX)] = 1000,
+    ) -> views.Events:
+        """Events after a cursor; with `within_s`, wait for the first."""
+
+        def look() -> list[Any] | None:
+            return [e for e in world.journal.after(after) if kind in (None, e.kind)][:limit] or None
+
+        found = await world.journal.wait_until(look, within_s) or []
+        cursor = found[-1].seq if found else max(after, world.journal.seq)
+        return views.Events(events=[views.Event.model_validate(e) for e in found], cursor=cursor)
+
+    @routes.get("/events/stream")
+    async def stream_events(after: After = 0) -> StreamingResponse:
+        """All events from a cursor on, as server-sent events."""
+        return StreamingResponse(_stream(world, after), media_type="text/event-stream")
+
+    @routes.get("/calls")
+    async def list_calls(
+        method: str | None = None,
+        bot: int | None = None,
+        chat: int | None = None,
+        after: After = 0,
+        count: Annotated[int, Query(ge=1)] = 1,
+        within_s: WithinS = 0,
+    ) -> list[views.Call]:
+        """Bot API calls in order, oldest first; with `within_s`, wait until there are `count` of them."""
+
+        def select() -> list[CallRecord]:
+            return [
+                call
+                for call in world.calls.records
+                if call.seq > after
+                and (method is None or call.method.lower() == method.lower())
+                and bot in (None, call.bot_id)
+                and chat in (None, call.chat_id)
+            ]
+
+        await world.journal.wait_until(lambda: True if len(select()) >= count else None, within_s)
+        return [views.Call.model_validate(call) for call in select()]
+
+    @routes.get("/counters")
+    async def read_counters() -> views.Counters:
+        return views.Counters(
+            calls=world.calls.counts,
+            events=world.journal.counts,
+            pending={bot.id: len(bot.queue) for bot in world.town.bots.values()},
+            people=len(world.town.people),
+            chats=len(world.town.chats),
+        )
+
+    return routes
+
+
+async def _stream(world: World, after: int) -> AsyncIterator[str]:
+    while True:
+        ring = world.journal.bell.next_ring()
+        for event in world.journal.after(after):
+            after = event.seq
+            yield f"id: {event.seq}\ndata: {views.Event.model_validate(event).model_dump_json()}\n\n"
+        if after >= world.journal.seq:
+            await ring

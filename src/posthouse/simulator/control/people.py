@@ -1,0 +1,79 @@
+"""Routes: people, groups, and what people ask bots."""
+
+from __future__ import annotations
+
+from fastapi import APIRouter, HTTPException
+
+from posthouse.simulator import views
+from posthouse.simulator.control.finder import Finder, WithinS
+from posthouse.simulator.people import groups, inline, payments
+from posthouse.simulator.world import World
+
+
+def routes_of_people(world: World) -> APIRouter:
+    routes = APIRouter(tags=["people"])
+    find = Finder(world)
+
+    @routes.post("/people")
+    async def add_person(new: views.NewPerson) -> views.Person:
+        if new.id in world.town.people:
+            raise HTTPException(409, f"the id {new.id} is taken by {world.town.people[new.id].first_name}")
+        person = world.town.add_person(
+            new.first_name,
+            last_name=new.last_name,
+            username=new.username,
+            language_code=new.language_code,
+            person_id=new.id,
+        )
+        return views.Person.model_validate(person)
+
+    @routes.get("/people")
+    async def list_people() -> list[views.Person]:
+        return [views.Person.model_validate(person) for person in world.town.people.values()]
+
+    @routes.post("/groups")
+    async def open_group(new: views.NewGroup) -> views.Chat:
+        """Create a group with people and bots in it; the bots learn that they were added."""
+        chat = groups.open_group(
+            world.town,
+            new.kind,
+            new.title,
+            [find.person(person) for person in new.people],
+            [find.bot(bot) for bot in new.bots],
+            set(new.admins),
+        )
+        return find.view(chat.ref)
+
+    @routes.post("/groups/{ref}/migration")
+    async def migrate(ref: str, migration: views.Migration) -> views.Chat:
+        """Turn the group into a supergroup and return that."""
+        return find.view(groups.migrate(world.town, find.chat(ref), find.person(migration.person)).ref)
+
+    @routes.post("/inline_queries")
+    async def ask_inline(asking: views.InlineAsking) -> views.Query:
+        query = inline.ask_inline(world.town, find.person(asking.person), find.bot(asking.bot), asking.text)
+        return views.Query.model_validate(query)
+
+    @routes.post("/checkouts")
+    async def check_out(checkout: views.Checkout) -> views.Query:
+        """Confirm a payment: the bot gets a pre_checkout_query and, once it agrees, a successful_payment."""
+        query = payments.check_out(
+            world.town,
+            find.person(checkout.person),
+            find.bot(checkout.bot),
+            currency=checkout.currency,
+            amount=checkout.amount,
+            payload=checkout.payload,
+        )
+        return views.Query.model_validate(query)
+
+    @routes.get("/queries/{query_id}")
+    async def read_query(query_id: str, within_s: WithinS = 0) -> views.Query:
+        """A query, once it is answered or the time is over."""
+        query = world.town.queries.get(query_id)
+        if query is None:
+            raise HTTPException(404, f"no query {query_id}")
+        await world.journal.wait_until(lambda: query.answer, within_s)
+        return views.Query.model_validate(query)
+
+    return routes

@@ -1,0 +1,38 @@
+"""People and groups."""
+
+from __future__ import annotations
+
+from typing import Literal
+
+from pydantic import Field
+
+from posthouse.simulator.views.view import View
+
+
+class Person(View):
+    id: int
+    first_name: str
+    last_name: str | None = None
+    username: str | None = None
+    language_code: str | None = "en"
+
+
+class NewPerson(View):
+    first_name: str
+    last_name: str | None = None
+    username: str | None = None
+    language_code: str | None = "en"
+    id: int | None = None
+
+
+class NewGroup(View):
+    title: str
+    kind: Literal["group", "supergroup"] = "group"
+    people: list[int]
+    bots: list[int]
+    admins: list[int] = Field(default_factory=list)
+    """Bots that administrate the group and so hear everything."""
+
+
+class Migration(View):
+    person: int
