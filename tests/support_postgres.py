@@ -227,7 +227,8 @@ class PostgresMaker:
 
     async def crash(self, store: Store) -> None:
         """End all of the store's connections. It may be called again afterwards, like a process that thaws."""
-        name = next(f"store-{number}" for number, opened in enumerate(self._opened) if opened is store)
+        name, opened = next((f"store-{n}", opened) for n, opened in enumerate(self._opened) if opened is store)
+        opened._worker.id = 0  # frozen: it does not come back before the others have taken it for dead
         await self.execute(
             "SELECT pg_terminate_backend(pid, 10000) FROM pg_stat_activity WHERE application_name = $1", name
         )
