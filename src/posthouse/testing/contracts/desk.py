@@ -8,7 +8,8 @@ import pytest
 
 from posthouse.core.effects import Effects
 from posthouse.core.errors import NotFound
-from posthouse.core.leases import DeliverySettlement, JobSettlement
+from posthouse.core.leases import DeliveryLease, DeliverySettlement, JobSettlement, Settlement
+from posthouse.core.lifecycles import DeliveryState, EntryState, JobState
 from posthouse.ports.store import Filter, Store
 from posthouse.testing.contracts.examples import (
     BOT,
@@ -36,6 +37,12 @@ async def bury(store: Store, *update_ids: int, lane: int = LANE, bot_id: int = B
     for update_id in update_ids:
         await store.inbox.ingest([update(update_id, lane=lane, bot_id=bot_id)])
         assert await store.turns.settle([buried(await claim_one(store), reason=reason)]) == [True]
+
+
+async def claim_deliveries(store: Store, count: int) -> list[DeliveryLease]:
+    leases = await store.outbox.claim(count)
+    assert len(leases) == count
+    return leases
 
 
 async def dead_ids(store: Store, **fields: object) -> list[int]:
@@ -72,6 +79,30 @@ class ListContract:
         assert sorted(row.lane for row in rows) == [LANE, LANE, LANE + 1]
         assert [row.state for row in await store.desk.list("outbox", Filter(state="sending"))] == ["sending"]
         assert len(await store.desk.list("outbox", Filter(lane=LANE))) == 2
+
+    async def test_a_state_has_the_name_of_its_lifecycle(self, store: Store) -> None:
+        """Whatever state an operator reads is one of the tables in `core.lifecycles`, and each can be filtered by."""
+        unlimited(store)
+        await want(store, say("a"), say("b", chat=LANE + 1), say("c", chat=LANE + 2))
+        first, second = await claim_deliveries(store, 2)
+        unsure = DeliverySettlement(second, delay_s=60.0, unknown=True, error="reset")
+        assert await store.outbox.settle([unsure]) == [True]
+        await store.inbox.ingest([update(n, lane=LANE + n) for n in range(11, 14)])
+        leased, held = await store.turns.claim(2, 1)
+        assert await store.turns.settle([Settlement(held, [], Effects(), hold="an operator looks")]) == [True]
+        await store.jobs.enqueue([job("r1"), job("r2")])
+        await store.jobs.claim({QUEUE: 1}, ttl_s=60)
+        for what, lifecycle, seen in (
+            ("inbox", EntryState, {"waiting", "leased", "held"}),
+            ("outbox", DeliveryState, {"waiting", "sending", "uncertain"}),
+            ("jobs", JobState, {"waiting", "running"}),
+        ):
+            rows = await store.desk.list(what, Filter())
+            assert {row.state for row in rows} == seen <= {*lifecycle}
+            for state in seen:
+                assert {row.state for row in await store.desk.list(what, Filter(state=state))} == {state}
+        assert first.chat != second.chat
+        assert leased.lane != held.lane
 
     async def test_jobs_are_shown_with_their_queue(self, store: Store) -> None:
         """The list of jobs has task, queue, attempts and state, and narrows by queue and state."""
