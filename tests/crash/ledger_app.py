@@ -44,6 +44,20 @@ async def bomb(turn: Turn) -> None:
     os._exit(9)
 
 
+@app.text("late bomb")
+async def late_bomb(turn: Turn) -> None:
+    """The same, when the turns beside it have begun and none has ended."""
+    await asyncio.sleep(0.1)
+    await bomb(turn)
+
+
+@app.text("slow")
+async def slow(turn: Turn) -> None:
+    """Still under way when a late bomb goes off."""
+    await asyncio.sleep(0.5)
+    mark(turn, turn.entry.entry_id)
+
+
 @app.text("hold")
 async def hold(turn: Turn) -> None:
     """Keeps its lane in the process whose life is named `holder`, and is quick in every other."""

@@ -54,7 +54,7 @@ async def test_a_death_at_this_point_loses_nothing_and_does_nothing_twice(
 
 
 async def test_an_update_that_kills_the_process_becomes_a_dead_letter(ledger_store: LedgerStore) -> None:
-    """A crash is a try: when they are used up the update is buried unrun, and its chat and all others go on."""
+    """A crash is a try: after the last, which it has alone, the update is buried, and its chat and all others go on."""
     tries = 3
     ledger = Ledger(chats=2, in_order=2, lost=0.0)
     life = await Life.start(ledger_store, "life-0", settings={"attempts_max": tries})
@@ -63,7 +63,7 @@ async def test_an_update_that_kills_the_process_becomes_a_dead_letter(ledger_sto
     await wait_recorded(ledger_store, {"update-1", "update-10"})
     writers = [asyncio.create_task(ledger.send(1, [2], "bomb"))]
     deaths = 0
-    while deaths <= tries:
+    while deaths <= tries + 1:
         if await life.dies_within(3):
             deaths += 1
             ledger.goes_to()
@@ -75,10 +75,34 @@ async def test_an_update_that_kills_the_process_becomes_a_dead_letter(ledger_sto
     await wait_recorded(ledger_store, {"update-1", "update-3", "update-10", "update-11"}, within_s=20)
     await asyncio.gather(*writers)
     await life.stop()
-    # SQLite learns of a first try only from the crash: one run more than are counted.
-    assert [text for _, text in recorded(ledger_store)].count("bomb") in (tries, tries + 1)
+    # One alone; and SQLite learns of a first try only from the crash: one run more than are counted.
+    assert [text for _, text in recorded(ledger_store)].count("bomb") in (tries + 1, tries + 2)
     sessions, left = await ledger_store.look([1, 2])
     assert sessions[1]["seen"] == [1, 3]
     assert sessions[2]["seen"] == [10, 11]
     (letter,) = left["dead"]
     assert letter.reason == "HandlerCrash"
+
+
+async def test_what_ran_beside_a_killer_is_not_buried_with_it(ledger_store: LedgerStore) -> None:
+    """Tries that were used up by somebody else's crashes are not held against an entry: it gets one more, alone."""
+    tries, innocents = 2, {chat: 10 * chat for chat in range(2, 6)}
+    settings = {"attempts_max": tries}
+    ledger = Ledger(chats=len(innocents) + 1, in_order=len(innocents) + 1, lost=0.0)
+    life = await Life.start(ledger_store, "life-0", settings=settings)
+    ledger.goes_to(life.port)
+    writers = [asyncio.create_task(ledger.send(chat, [number], "slow")) for chat, number in innocents.items()]
+    writers.append(asyncio.create_task(ledger.send(1, [1], "late bomb")))
+    deaths = 0
+    while await life.dies_within(5):
+        deaths += 1
+        assert deaths <= tries + 2
+        ledger.goes_to()
+        life = await Life.start(ledger_store, f"life-{deaths}", settings=settings)
+        ledger.goes_to(life.port)
+    await asyncio.gather(*writers)
+    await wait_recorded(ledger_store, {f"update-{number}" for number in innocents.values()}, within_s=20)
+    await life.stop()
+    _, left = await ledger_store.look([1])
+    assert [(letter.lane, letter.reason) for letter in left["dead"]] == [(1, "HandlerCrash")]
+    assert left["inbox"] == []

@@ -7,6 +7,9 @@
 A chat that floods takes one slot, like every other: its entries wait in its own lane. A watch, four times a second,
 cancels handlers that are over their time, keeps long leases alive, and takes the slot from a handler that ignores its
 cancellation; whatever that one still tries to commit is fenced.
+
+An entry whose tries have all begun and none ended may be what kills the process, or may have been beside it each time.
+It gets one try more, alone (`_run_alone`): who dies then is to blame, and the others are not buried with it.
 """
 
 from __future__ import annotations
@@ -97,6 +100,10 @@ class Executor:
         if not leases:
             await _either(self._turns.ready(), stopping)
             return
+        suspect = next((lease for lease in leases if self._runner.suspects(lease)), None)
+        if suspect is not None:
+            await self._run_alone(suspect, leases, stopping)
+            return
         self._adapt(leases, limit)
         foreign = [lease for lease in leases if not self._runner.serves(lease)]
         if foreign:
@@ -106,6 +113,17 @@ class Executor:
             if self._runner.serves(lease):
                 self._metrics.queue_wait.observe(max(0.0, now - lease.entries[0].received_at))
                 self._start(lease)
+
+    async def _run_alone(self, suspect: Lease, leases: list[Lease], stopping: asyncio.Future[Any]) -> None:
+        """Run this lease while nothing else runs; what was claimed with it goes back, and all if others run still."""
+        busy = bool(self._running)
+        await self._release([lease for lease in leases if busy or lease is not suspect])
+        if not busy:
+            log.warning("lane.suspected", bot_id=suspect.bot_id, lane=suspect.lane, attempts=suspect.attempts)
+            self._start(suspect)
+        while self._running and not stopping.done():
+            self._free.clear()
+            await _either(self._free.wait(), stopping)
 
     def _adapt(self, leases: list[Lease], limit: int) -> None:
         """Few lanes with much in them: take more of each. Many lanes: take one of each, so that all move."""

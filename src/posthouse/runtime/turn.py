@@ -157,6 +157,11 @@ class TurnRunner:
     def serves(self, lease: Lease) -> bool:
         return lease.bot_id in self._bots
 
+    def suspects(self, lease: Lease) -> bool:
+        """Whether all tries of the head have begun and none has ended: it may be what kills the process."""
+        bot = self._bots.get(lease.bot_id)
+        return bot is not None and 1 < bot.policy.retry.attempts_max < lease.attempts == _tries_max(bot.policy)
+
     # -- the story ----------------------------------------------------------------------------------------------
 
     async def run(self, work: LeaseWork) -> None:
@@ -361,10 +366,15 @@ def _tell(settlement: Settlement) -> None:
         )
 
 
+def _tries_max(policy: TurnPolicy) -> int:
+    """How often an entry may begin: once more than allowed, alone, unless its author allowed no second run at all."""
+    allowed = policy.retry.attempts_max
+    return allowed + 1 if allowed > 1 else allowed
+
+
 def _worn_out(work: LeaseWork, turn: Turn) -> HandlerCrash | None:
     """A try is counted before it runs, so one too many means that the process died in the others; it is not run."""
-    tries_max = work.bot.policy.retry.attempts_max
-    if turn.attempt <= tries_max:
+    if turn.attempt <= _tries_max(work.bot.policy):
         return None
     return HandlerCrash(
         f"{turn.attempt - 1} tries began and none ended: the process died, or lost its lease, each time"
