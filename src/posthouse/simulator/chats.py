@@ -1,5 +1,10 @@
 """People, the chats they share with bots, and every message in them.
 
+    Chat ─┬─ members   by id, with status and rights; `bots`, `people`, `admins` say who is inside   members.py
+          ├─ topics    by id, when it is a forum                                                     topics.py
+          ├─ links     invite links by URL, and the requests to join                                 invites.py
+          └─ messages  by id
+
 `wire(to)` is what a bot is shown: identifiers of files, for one, are different for every bot.
 """
 
@@ -7,12 +12,19 @@ from __future__ import annotations
 
 from collections.abc import Iterator
 from dataclasses import dataclass, field
+from typing import Any
 
 from posthouse.simulator.bots import Bot, Wire
 from posthouse.simulator.formatting import Entity
+from posthouse.simulator.invites import InviteLink, JoinRequest
 from posthouse.simulator.keyboards import Button
+from posthouse.simulator.members import USUAL_PERMISSIONS, Member, User
+from posthouse.simulator.topics import GENERAL_ID, Topic
 
 MESSAGES_KEPT = 5_000
+ANONYMOUS_ADMIN: Wire = {"id": 1087968824, "is_bot": True, "first_name": "Group", "username": "GroupAnonymousBot"}
+CHANNEL_SENDER: Wire = {"id": 136817688, "is_bot": True, "first_name": "Channel", "username": "Channel_Bot"}
+"""Whom Telegram names as the sender when somebody speaks for a chat."""
 
 
 @dataclass(slots=True, eq=False)
@@ -24,6 +36,9 @@ class Person:
     last_name: str | None = None
     username: str | None = None
     language_code: str | None = "en"
+    bio: str = ""
+    deactivated: bool = False
+    """The account was deleted."""
 
     def wire(self) -> Wire:
         user: Wire = {"id": self.id, "is_bot": False, "first_name": self.first_name}
@@ -35,15 +50,38 @@ class Person:
 
 @dataclass(slots=True, eq=False)
 class Chat:
-    """A private chat of one bot and one person, or a group."""
+    """A private chat of one bot and one person, a group, a supergroup or a channel."""
 
     id: int
     kind: str
-    bots: dict[int, Bot]
-    people: dict[int, Person]
+    bots: dict[int, Bot] = field(default_factory=dict)
+    """Bots inside; kept true by `seat`, as are `people` and `admins`."""
+    people: dict[int, Person] = field(default_factory=dict)
     title: str = ""
     admins: set[int] = field(default_factory=set)
-    """Ids of bots that administrate the group."""
+    """Ids of bots and people who administrate the chat."""
+    members: dict[int, Member] = field(default_factory=dict)
+    """Everybody who is or was in it; empty for a private chat."""
+    username: str = ""
+    description: str = ""
+    permissions: frozenset[str] = USUAL_PERMISSIONS
+    """What ordinary members may do."""
+    slow_mode_s: int = 0
+    auto_delete_s: int = 0
+    sticker_set_name: str = ""
+    linked: Chat | None = None
+    """A channel's discussion group, and the other way round."""
+    is_forum: bool = False
+    topics: dict[int, Topic] = field(default_factory=dict)
+    protected: bool = False
+    """Messages cannot be forwarded or copied by people."""
+    join_by_request: bool = False
+    signed: bool = False
+    """Posts of a channel show their author's name."""
+    links: dict[str, InviteLink] = field(default_factory=dict)
+    join_requests: dict[int, JoinRequest] = field(default_factory=dict)
+    banned_senders: set[int] = field(default_factory=set)
+    """Ids of channels that may not speak here."""
     blocked: bool = False
     """The person blocked the bot of this private chat."""
     migrated_to: int | None = None
@@ -61,6 +99,10 @@ class Chat:
         return self.kind == "private"
 
     @property
+    def is_channel(self) -> bool:
+        return self.kind == "channel"
+
+    @property
     def bot(self) -> Bot:
         """The bot of a private chat."""
         return next(iter(self.bots.values()))
@@ -70,9 +112,46 @@ class Chat:
         """The person of a private chat."""
         return next(iter(self.people.values()))
 
+    def member(self, user: User, now: float) -> Member:
+        """How this bot or person stands here now; a stranger has left."""
+        if self.is_private:
+            return Member(user)
+        member = self.members.get(user.id)
+        if member is None:
+            return Member(user, "left")
+        current = member.at(now)
+        if current is not member:
+            self.seat(current)
+        return current
+
+    def seat(self, member: Member) -> None:
+        """Let a member stand as this says, from now on."""
+        user = member.user
+        self.members[user.id] = member
+        inside: dict[int, Any] = self.bots if isinstance(user, Bot) else self.people
+        if member.is_inside:
+            inside[user.id] = user
+        else:
+            inside.pop(user.id, None)
+        (self.admins.add if member.is_admin else self.admins.discard)(user.id)
+
+    def topic(self, thread_id: int) -> Topic | None:
+        """The topic of this id; General is there as soon as the chat is a forum."""
+        if thread_id == GENERAL_ID and self.is_forum and GENERAL_ID not in self.topics:
+            self.topics[GENERAL_ID] = Topic(GENERAL_ID, "General")
+        return self.topics.get(thread_id)
+
     def wire(self) -> Wire:
-        if not self.is_private:
-            return {"id": self.id, "type": self.kind, "title": self.title}
+        if self.is_private:
+            return self._wire_private()
+        chat: Wire = {"id": self.id, "type": self.kind, "title": self.title}
+        if self.username:
+            chat["username"] = self.username
+        if self.is_forum:
+            chat["is_forum"] = True
+        return chat
+
+    def _wire_private(self) -> Wire:
         chat = self.person.wire()
         del chat["is_bot"]
         chat.pop("language_code", None)
@@ -109,6 +188,12 @@ class Message:
     inline: list[list[Button]] | None = None
     keyboard: Wire | None = None
     reply_to: Message | None = None
+    sender_chat: Chat | None = None
+    """The chat in whose name this was said: a channel's post, an anonymous administrator."""
+    signature: str = ""
+    """The author of a signed post, or the title of an anonymous administrator."""
+    thread_id: int = 0
+    """The topic it was written in; 0 for none and for General."""
     edit_date: int | None = None
     deleted: bool = False
     cursor: int = 0
@@ -118,10 +203,15 @@ class Message:
         """The message as this bot is shown it."""
         message: Wire = {
             "message_id": self.id,
-            "from": self.sender.wire(),
+            **self._wire_sender(),
             "chat": self.chat.wire(),
             "date": self.date,
         }
+        if self.thread_id:
+            message["message_thread_id"] = self.thread_id
+            message["is_topic_message"] = True
+        if self.chat.protected:
+            message["has_protected_content"] = True
         if self.edit_date is not None:
             message["edit_date"] = self.edit_date
         if self.reply_to is not None and depth > 0:
@@ -135,3 +225,24 @@ class Message:
         if self.inline:
             message["reply_markup"] = {"inline_keyboard": self.inline}
         return message
+
+    def _wire_sender(self) -> Wire:
+        speaker = self.sender_chat
+        if speaker is None:
+            return {"from": self.sender.wire()}
+        sender: Wire = {"sender_chat": speaker.wire()}
+        if not self.chat.is_channel:
+            sender["from"] = ANONYMOUS_ADMIN if speaker is self.chat else CHANNEL_SENDER
+        if self.signature:
+            sender["author_signature"] = self.signature
+        return sender
+
+    @property
+    def update_kind(self) -> str:
+        """The kind of update that tells of this message."""
+        return "channel_post" if self.chat.is_channel else "message"
+
+    @property
+    def edit_kind(self) -> str:
+        """The kind of update that tells of its edits."""
+        return f"edited_{self.update_kind}"

@@ -13,12 +13,14 @@ from __future__ import annotations
 
 import random
 import re
+from collections.abc import Iterable
 from dataclasses import dataclass, field
 
 from posthouse.simulator.bots import Bot, Wire
 from posthouse.simulator.chats import Chat, Message, Person
 from posthouse.simulator.files import FileShelf
 from posthouse.simulator.journal import Journal
+from posthouse.simulator.members import Member
 from posthouse.simulator.refusals import Refusal
 from posthouse.simulator.updates import UpdateQueue
 
@@ -117,17 +119,28 @@ class Town:
             self.chats[chat.ref] = chat
         return chat
 
-    def add_group(self, kind: str, title: str, people: list[Person], bots: list[Bot], admins: set[int]) -> Chat:
+    def add_group(self, kind: str, title: str, members: Iterable[Member]) -> Chat:
+        """A new group, supergroup or channel with these members; ids of the latter two begin with -100."""
         number = self.dice.randint(10**8, 10**9 - 1)
-        chat_id = -number if kind == "group" else -(10**12 + number)
-        chat = Chat(chat_id, kind, {b.id: b for b in bots}, {p.id: p for p in people}, title, admins)
+        chat = Chat(-number if kind == "group" else -(10**12 + number), kind, title=title)
+        for member in members:
+            chat.seat(member)
         self.chats[chat.ref] = chat
         return chat
 
     def chat_of(self, bot: Bot, chat_id: int) -> Chat | None:
-        """The chat that this bot means by this id, if it knows one."""
+        """The chat that this bot means by this id, if it is in one."""
         chat = self.chats.get(f"{bot.id}:{chat_id}" if chat_id > 0 else str(chat_id))
         return chat if chat is not None and bot.id in chat.bots else None
+
+    def chat_by_username(self, username: str) -> Chat | None:
+        """The public supergroup or channel of that name."""
+        wanted = username.removeprefix("@").lower()
+        return next((chat for chat in self.chats.values() if chat.username.lower() == wanted), None) if wanted else None
+
+    def user(self, user_id: int) -> Bot | Person | None:
+        """The bot or person of this id."""
+        return self.bots.get(user_id) or self.people.get(user_id)
 
     # Messages and updates.
 

@@ -1,9 +1,12 @@
-"""Groups, and who is in which chat."""
+"""Opening groups, supergroups and channels, and turning one into another."""
 
 from __future__ import annotations
 
-from posthouse.simulator.bots import Bot, Wire
+from posthouse.simulator import membership
+from posthouse.simulator.bots import Bot
 from posthouse.simulator.chats import Chat, Message, Person
+from posthouse.simulator.hearing import post_service
+from posthouse.simulator.members import Member, usual_rights
 from posthouse.simulator.people.impossible import Impossible
 from posthouse.simulator.people.writing import deliver
 from posthouse.simulator.town import Town
@@ -20,18 +23,28 @@ def set_blocked(town: Town, chat: Chat, blocked: bool) -> None:
         chat=chat.ref,
         person_id=chat.person.id,
     )
-    before, after = ("member", "kicked") if blocked else ("kicked", "member")
-    _announce_membership(town, chat, chat.bot, chat.person, before, after)
+    member, kicked = Member(chat.bot), Member(chat.bot, "kicked")
+    before, after = (member, kicked) if blocked else (kicked, member)
+    membership.tell_subject(town, chat, chat.person, before, after)
 
 
 def open_group(town: Town, kind: str, title: str, people: list[Person], bots: list[Bot], admins: set[int]) -> Chat:
-    """Create a group; every bot in it learns that it was added by the first person."""
+    """The first person creates a group, supergroup or channel; every bot in it learns that it was added.
+
+    In a channel bots are administrators, since they cannot be there as anything else.
+    """
     if not people:
         raise Impossible("a group needs at least one person")
-    chat = town.add_group(kind, title, people, bots, admins)
-    town.journal.record("group.opened", chat=chat.ref, person_id=people[0].id, text=title)
+    owner = people[0]
+    chat = town.add_group(kind, title, [Member(owner, "creator")])
+    town.journal.record("group.opened", chat=chat.ref, person_id=owner.id, text=title)
+    newcomers: list[Bot | Person] = [*people[1:], *bots]
+    for user in newcomers:
+        chat.seat(_newcomer(chat, user, owner, is_admin=user.id in admins))
+    if kind == "group":
+        post_service(town, chat, owner, {"group_chat_created": True})
     for bot in bots:
-        _announce_membership(town, chat, bot, people[0], "left", "member")
+        membership.tell_subject(town, chat, owner, Member(bot, "left"), chat.members[bot.id])
     return chat
 
 
@@ -39,7 +52,8 @@ def migrate(town: Town, chat: Chat, person: Person) -> Chat:
     """Turn a group into a supergroup: a new chat id, and a service message on both sides."""
     if chat.kind != "group" or chat.migrated_to is not None:
         raise Impossible("only a group that has not migrated can become a supergroup")
-    new = town.add_group("supergroup", chat.title, list(chat.people.values()), list(chat.bots.values()), chat.admins)
+    new = town.add_group("supergroup", chat.title, chat.members.values())
+    new.description, new.permissions, new.protected = chat.description, chat.permissions, chat.protected
     chat.migrated_to = new.id
     town.journal.record("group.migrated", chat=chat.ref, person_id=person.id, to_chat=new.ref)
     deliver(town, Message(0, chat, person, int(town.now()), service={"migrate_to_chat_id": new.id}))
@@ -47,19 +61,7 @@ def migrate(town: Town, chat: Chat, person: Person) -> Chat:
     return new
 
 
-def _announce_membership(town: Town, chat: Chat, bot: Bot, person: Person, before: str, after: str) -> None:
-    payload: Wire = {
-        "chat": chat.wire(),
-        "from": person.wire(),
-        "date": int(town.now()),
-        "old_chat_member": _member(bot, before),
-        "new_chat_member": _member(bot, after),
-    }
-    town.announce(bot, "my_chat_member", payload, chat.id)
-
-
-def _member(bot: Bot, status: str) -> Wire:
-    member: Wire = {"user": bot.wire(), "status": status}
-    if status == "kicked":
-        member["until_date"] = 0
-    return member
+def _newcomer(chat: Chat, user: Bot | Person, owner: Person, *, is_admin: bool) -> Member:
+    if is_admin or (chat.is_channel and isinstance(user, Bot)):
+        return Member(user, "administrator", rights=usual_rights(chat.kind), promoted_by=owner.id)
+    return Member(user)

@@ -4,9 +4,9 @@ from __future__ import annotations
 
 from typing import Any
 
-from posthouse.simulator.bots import Bot
 from posthouse.simulator.chats import Chat, Message, Person
 from posthouse.simulator.formatting import automatic
+from posthouse.simulator.hearing import hearers
 from posthouse.simulator.people.impossible import Impossible
 from posthouse.simulator.town import Town
 
@@ -31,7 +31,7 @@ def edit(town: Town, person: Person, message: Message, text: str) -> None:
     message.edit_date = int(town.now())
     message.cursor = journal(town, "person.edited", message)
     for bot in hearers(message):
-        town.announce(bot, "edited_message", message.wire(bot), message.chat.id)
+        town.announce(bot, message.edit_kind, message.wire(bot), message.chat.id)
 
 
 def check_writing(person: Person, chat: Chat) -> None:
@@ -47,7 +47,7 @@ def deliver(town: Town, message: Message) -> None:
     town.post(message)
     message.cursor = journal(town, "person.said", message)
     for bot in hearers(message):
-        town.announce(bot, "message", message.wire(bot), message.chat.id)
+        town.announce(bot, message.update_kind, message.wire(bot), message.chat.id)
 
 
 def journal(town: Town, kind: str, message: Message) -> int:
@@ -61,20 +61,3 @@ def journal(town: Town, kind: str, message: Message) -> int:
         text=message.text or None,
         **details,
     )
-
-
-def hearers(message: Message) -> list[Bot]:
-    return [bot for bot in message.chat.bots.values() if _hears(bot, message)]
-
-
-def _hears(bot: Bot, message: Message) -> bool:
-    """Privacy mode: in a group a bot hears what is addressed to it, and all service messages."""
-    chat = message.chat
-    if chat.is_private or not bot.privacy or bot.id in chat.admins or message.service:
-        return True
-    if message.reply_to is not None and message.reply_to.sender is bot:
-        return True
-    if not message.text.startswith("/"):
-        return False
-    _, at, name = message.text.split(maxsplit=1)[0].partition("@")
-    return name.lower() == bot.username.lower() if at else chat.last_bot_id in (None, bot.id)

@@ -27,7 +27,7 @@ class NewPerson(View):
 
 class NewGroup(View):
     title: str
-    kind: Literal["group", "supergroup"] = "group"
+    kind: Literal["group", "supergroup", "channel"] = "group"
     people: list[int]
     bots: list[int]
     admins: list[int] = Field(default_factory=list)

@@ -1,0 +1,51 @@
+"""Which bots hear a message, and the messages that a chat itself writes about what happened in it."""
+
+from __future__ import annotations
+
+from collections.abc import Iterable
+
+from posthouse.simulator.bots import Bot, Wire
+from posthouse.simulator.chats import Chat, Message, Person
+from posthouse.simulator.town import Town
+
+
+def hearers(message: Message) -> list[Bot]:
+    """The bots that are told of this message."""
+    return [bot for bot in message.chat.bots.values() if _hears(bot, message)]
+
+
+def _hears(bot: Bot, message: Message) -> bool:
+    """Privacy mode: in a group a bot hears what is addressed to it, and all service messages."""
+    chat = message.chat
+    if chat.is_private or not bot.privacy or bot.id in chat.admins or message.service:
+        return True
+    if message.reply_to is not None and message.reply_to.sender is bot:
+        return True
+    if not message.text.startswith("/"):
+        return False
+    _, at, name = message.text.split(maxsplit=1)[0].partition("@")
+    return name.lower() == bot.username.lower() if at else chat.last_bot_id in (None, bot.id)
+
+
+def post_service(
+    town: Town, chat: Chat, actor: Bot | Person, service: Wire, *, thread_id: int = 0, also: Iterable[Bot] = ()
+) -> Message:
+    """Write a service message into the chat. Every bot in it is told, also the one whose doing it is.
+
+    `also` names bots that are told although they are outside by now.
+    """
+    message = Message(0, chat, actor, int(town.now()), service=service, thread_id=thread_id)
+    if chat.is_channel:
+        message.sender_chat = chat
+    town.post(message)
+    message.cursor = town.journal.record(
+        "service.posted",
+        bot_id=actor.id if isinstance(actor, Bot) else None,
+        chat=chat.ref,
+        person_id=actor.id if isinstance(actor, Person) else None,
+        message_id=message.id,
+        service=service,
+    )
+    for bot in (*hearers(message), *also):
+        town.announce(bot, message.update_kind, message.wire(bot), chat.id)
+    return message
