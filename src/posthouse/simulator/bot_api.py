@@ -58,7 +58,8 @@ class BotApi:
         await _read(receive)
         token, _, file_path = path[len("/file/bot") :].partition("/")
         try:
-            file = self.world.town.bot_by_token(token).files.by_path(unquote(file_path))
+            links = self.world.town.bot_by_token(token).links
+            file = links.find(unquote(file_path), self.world.clock.now())
             if file is None:
                 raise Refusal(404, "Not Found")
         except Refusal as refusal:

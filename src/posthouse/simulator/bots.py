@@ -1,4 +1,4 @@
-"""A bot as the town knows it: its token, its queue of updates, its webhook, its files."""
+"""A bot as the town knows it: its token, its queue of updates, its webhook, its links to files."""
 
 from __future__ import annotations
 
@@ -6,7 +6,7 @@ import asyncio
 from dataclasses import dataclass, field
 from typing import Any
 
-from posthouse.simulator.files import FileShelf
+from posthouse.simulator.files import Links
 from posthouse.simulator.journal import Bell
 from posthouse.simulator.updates import DEFAULT_KINDS, UpdateQueue
 
@@ -47,7 +47,6 @@ class Bot:
     first_name: str
     username: str
     queue: UpdateQueue
-    files: FileShelf
     privacy: bool = True
     """In groups it hears only what is addressed to it."""
     allowed_updates: frozenset[str] | None = None
@@ -55,6 +54,8 @@ class Bot:
     webhook: Webhook = field(default_factory=Webhook)
     webhook_set_at: float = 0.0
     line: PollLine = field(default_factory=PollLine)
+    links: Links = field(default_factory=Links)
+    """What getFile gave it to download."""
     commands: dict[str, list[Wire]] = field(default_factory=dict)
     bell: Bell = field(default_factory=Bell)
     """Rings when an update was created or the webhook changed."""

@@ -18,6 +18,7 @@ from posthouse.simulator.bots import Bot, Wire
 from posthouse.simulator.formatting import Entity
 from posthouse.simulator.invites import InviteLink, JoinRequest
 from posthouse.simulator.keyboards import Button
+from posthouse.simulator.media import Media
 from posthouse.simulator.members import USUAL_PERMISSIONS, Member, User
 from posthouse.simulator.topics import GENERAL_ID, Topic
 
@@ -181,8 +182,8 @@ class Message:
     text: str = ""
     """The text, or the caption when there is media."""
     entities: list[Entity] = field(default_factory=list)
-    media: Wire = field(default_factory=dict)
-    """The media field as Telegram shows it, for example `{"document": {…}}`; empty for a text message."""
+    media: Media | None = None
+    """What it carries besides text; None for a text message."""
     service: Wire = field(default_factory=dict)
     """The field of a service message, for example `{"migrate_to_chat_id": …}`."""
     inline: list[list[Button]] | None = None
@@ -216,7 +217,8 @@ class Message:
             message["edit_date"] = self.edit_date
         if self.reply_to is not None and depth > 0:
             message["reply_to_message"] = self.reply_to.wire(to, depth=depth - 1)
-        message.update(self.media)
+        if self.media is not None:
+            message.update(self.media.wire(to))
         message.update(self.service)
         if self.text:
             message["caption" if self.media else "text"] = self.text

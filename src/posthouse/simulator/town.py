@@ -1,9 +1,10 @@
 """The town: bots, people, the chats between them, and the questions that bots have to answer.
 
-    Town ─┬─ bots     by id; each has its queue of updates, its webhook, its files      bots.py
+    Town ─┬─ bots     by id; each has its queue of updates, its webhook                 bots.py
           ├─ people   by id                                                             chats.py
           ├─ chats    by ref: `<bot id>:<person id>` for a private chat, the chat id for a group
-          └─ queries  by id
+          ├─ queries  by id
+          └─ files    by unique id, one shelf for all                                   files.py
 
 State and lookups only, in memory. What people do is in `people/`, what bots do in `methods/`, what Telegram does
 with the resulting updates in `methods/polling.py` and `delivery.py`.
@@ -18,7 +19,7 @@ from dataclasses import dataclass, field
 
 from posthouse.simulator.bots import Bot, Wire
 from posthouse.simulator.chats import Chat, Message, Person
-from posthouse.simulator.files import FileShelf
+from posthouse.simulator.files import Shelf
 from posthouse.simulator.journal import Journal
 from posthouse.simulator.members import Member
 from posthouse.simulator.refusals import Refusal
@@ -55,6 +56,7 @@ class Town:
         self.people: dict[int, Person] = {}
         self.chats: dict[str, Chat] = {}
         self.queries: dict[str, Query] = {}
+        self.files = Shelf()
         self._next_person_id = 100_001
 
     def now(self) -> float:
@@ -87,7 +89,7 @@ class Town:
             raise Refusal(401, "Unauthorized: invalid token specified")
         bot = self.bots.get(bot_id)
         if bot is None:
-            bot = Bot(bot_id, token, f"Bot {bot_id}", f"sim{bot_id}bot", UpdateQueue(self.dice), FileShelf(bot_id))
+            bot = Bot(bot_id, token, f"Bot {bot_id}", f"sim{bot_id}bot", UpdateQueue(self.dice))
             self.bots[bot_id] = bot
         bot.token = token
         bot.privacy = bot.privacy if privacy is None else privacy

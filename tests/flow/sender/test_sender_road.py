@@ -357,8 +357,9 @@ async def test_a_document_arrives_whole(
         (end,) = await way.ended(1)
         assert end.sent
         message = await ann.chat_with(TOKEN).shows("July")
-        document = message.media["document"]
-        assert (document["file_name"], document["file_size"]) == ("Отчёт.pdf", 100_004)
+        assert message.media is not None
+        assert (message.media.kind, message.media.file_name) == ("document", "Отчёт.pdf")
+        assert message.media.size_bytes == 100_004
 
 
 async def test_a_stop_finishes_what_is_in_flight(

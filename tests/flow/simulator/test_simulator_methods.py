@@ -2,8 +2,6 @@
 
 from __future__ import annotations
 
-import struct
-
 import aiogram.methods
 import aiohttp
 import pytest
@@ -13,7 +11,6 @@ from aiogram.exceptions import (
     TelegramBadRequest,
     TelegramForbiddenError,
     TelegramMigrateToChat,
-    TelegramNotFound,
     TelegramUnauthorizedError,
 )
 from aiogram.types import (
@@ -29,8 +26,6 @@ from simulator_stage import TOKEN, aiogram_bot, buttons
 from posthouse.simulator import MovableClock, Simulator
 from posthouse.simulator.methods.table import KNOWN, METHODS
 from posthouse.testing.town import Person, Town
-
-PNG = b"\x89PNG\r\n\x1a\n\x00\x00\x00\rIHDR" + struct.pack(">II", 320, 200) + b"\x08\x02\x00\x00\x00"
 
 
 def test_known_methods_are_those_of_the_schema() -> None:
@@ -109,45 +104,6 @@ async def test_a_deleted_message_is_gone(bot: Bot, ann: Person, clock: MovableCl
     await clock.advance(49 * 3600)
     with pytest.raises(TelegramBadRequest, match="message can't be deleted"):
         await bot.delete_message(ann.id, old.message_id)
-
-
-async def test_files_come_back_as_they_were_sent(bot: Bot, ann: Person, sim: Simulator) -> None:
-    """A document can be fetched, sent again by its id, and belongs to its bot alone."""
-    sent = await bot.send_document(ann.id, BufferedInputFile(b"a,b\n1,2", "plan.csv"), caption="Your plan")
-    assert sent.document is not None
-    assert (sent.document.file_name, sent.caption) == ("plan.csv", "Your plan")
-    file = await bot.get_file(sent.document.file_id)
-    assert file.file_path is not None
-    content = await bot.download_file(file.file_path)
-    assert content is not None
-    assert content.read() == b"a,b\n1,2"
-    chat = ann.chat_with(TOKEN)
-    assert await chat.file(await chat.shows("Your plan")) == b"a,b\n1,2"
-    again = await bot.send_document(ann.id, sent.document.file_id)
-    assert again.document == sent.document
-    async with aiogram_bot(sim, "5:other") as other:
-        with pytest.raises(TelegramBadRequest, match="invalid file id"):
-            await other.get_file(sent.document.file_id)
-
-
-async def test_a_photo_has_its_size(bot: Bot, ann: Person) -> None:
-    """A picture is measured; what is no picture is refused."""
-    sent = await bot.send_photo(ann.id, BufferedInputFile(PNG, "p.png"))
-    assert sent.photo is not None
-    assert (sent.photo[-1].width, sent.photo[-1].height) == (320, 200)
-    with pytest.raises(TelegramBadRequest, match="IMAGE_PROCESS_FAILED"):
-        await bot.send_photo(ann.id, BufferedInputFile(b"text", "p.png"))
-
-
-async def test_attached_files_are_found(sim: Simulator, ann: Person) -> None:
-    """`attach://<part>` names the part that holds the file."""
-    form = aiohttp.FormData({"chat_id": str(ann.id), "document": "attach://blob"})
-    form.add_field("blob", b"bytes", filename="b.bin")
-    async with (
-        aiohttp.ClientSession() as session,
-        session.post(f"{sim.url}/bot{TOKEN}/sendDocument", data=form) as r,
-    ):
-        assert (await r.json())["result"]["document"]["file_name"] == "b.bin"
 
 
 async def test_a_press_is_answered_once_and_in_time(bot: Bot, ann: Person, clock: MovableClock) -> None:
@@ -365,12 +321,3 @@ async def test_methods_that_make_no_sense_here_say_so(bot: Bot) -> None:
     """logOut has nowhere to go."""
     with pytest.raises(TelegramAPIError, match="Not Implemented"):
         await bot.log_out()
-
-
-async def test_a_missing_file_is_not_found(sim: Simulator, bot: Bot) -> None:
-    """A path that was never given out is 404."""
-    async with aiohttp.ClientSession() as session:
-        async with session.get(f"{sim.url}/file/bot{TOKEN}/documents/file_9.txt") as response:
-            assert response.status == 404
-    with pytest.raises((TelegramNotFound, TelegramBadRequest), match="invalid file id"):
-        await bot.get_file("documents-1-1")

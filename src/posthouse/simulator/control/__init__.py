@@ -11,6 +11,7 @@ from fastapi.responses import JSONResponse
 
 from posthouse.simulator.control.bots import routes_of_bots
 from posthouse.simulator.control.chats import routes_of_chats
+from posthouse.simulator.control.files import routes_of_files
 from posthouse.simulator.control.finder import PREFIX
 from posthouse.simulator.control.journal import routes_of_the_journal
 from posthouse.simulator.control.people import routes_of_people
@@ -23,6 +24,7 @@ ROUTES = (
     routes_of_bots,
     routes_of_people,
     routes_of_chats,
+    routes_of_files,
     routes_of_the_journal,
     routes_of_rules,
 )

@@ -9,6 +9,7 @@ from fastapi import APIRouter, HTTPException, Query, Response
 from posthouse.simulator import views
 from posthouse.simulator.bots import Bot
 from posthouse.simulator.chats import Chat, Message
+from posthouse.simulator.control.files import response_of
 from posthouse.simulator.control.finder import After, Finder, WithinS
 from posthouse.simulator.people import buttons, groups, writing
 from posthouse.simulator.world import World
@@ -63,8 +64,7 @@ def routes_of_chats(world: World) -> APIRouter:
     @routes.get("/{ref}/messages/{message_id}/file", response_class=Response)
     async def download(ref: str, message_id: int) -> Response:
         """The file of a message, as a person would save it."""
-        file = find.file(find.message(find.chat(ref), message_id))
-        return Response(file.data, media_type=file.mime_type)
+        return response_of(find.file(find.message(find.chat(ref), message_id)), save=True)
 
     @routes.patch("/{ref}/messages/{message_id}")
     async def edit(ref: str, message_id: int, rewording: views.Rewording) -> views.Message:

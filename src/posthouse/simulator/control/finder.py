@@ -9,7 +9,7 @@ from fastapi import HTTPException, Query
 from posthouse.simulator import views
 from posthouse.simulator.bots import Bot
 from posthouse.simulator.chats import Chat, Message, Person
-from posthouse.simulator.files import StoredFile
+from posthouse.simulator.files import File
 from posthouse.simulator.world import World
 
 PREFIX = "/sim/v1"
@@ -55,13 +55,10 @@ class Finder:
             raise HTTPException(404, f"no message {message_id} in chat {chat.ref}")
         return message
 
-    def file(self, message: Message) -> StoredFile:
-        for media in message.media.values():
-            newest = media[-1] if isinstance(media, list) else media
-            for bot in message.chat.bots.values():
-                if (file := bot.files.by_id(newest["file_id"])) is not None:
-                    return file
-        raise HTTPException(404, f"message {message.id} has no file")
+    def file(self, message: Message) -> File:
+        if message.media is None or message.media.file is None:
+            raise HTTPException(404, f"message {message.id} has no file")
+        return message.media.file
 
     def view(self, ref: str) -> views.Chat:
         """The chat as people see it; a private chat that nobody has opened looks empty."""

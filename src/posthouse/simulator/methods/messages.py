@@ -16,6 +16,7 @@ from posthouse.simulator.formatting import (
     render,
 )
 from posthouse.simulator.keyboards import Markup, parse_markup
+from posthouse.simulator.media import Media
 from posthouse.simulator.methods.call import TRUE, Call, Methods
 from posthouse.simulator.parameters import Parameters
 from posthouse.simulator.refusals import bad_request, not_implemented
@@ -86,7 +87,7 @@ def send_chat_action(call: Call) -> bool:
     return TRUE
 
 
-def deliver(call: Call, *, text: str = "", entities: list[Entity] | None = None, media: Wire | None = None) -> Wire:
+def deliver(call: Call, *, text: str = "", entities: list[Entity] | None = None, media: Media | None = None) -> Wire:
     """The common end of every send method: reply, markup, chat, limits, then the message exists."""
     reply = call.reply_parameters()
     markup = parse_markup(call.parameters)
@@ -100,7 +101,7 @@ def deliver(call: Call, *, text: str = "", entities: list[Entity] | None = None,
         int(call.now),
         text,
         entities or [],
-        media or {},
+        media,
         inline=markup.inline,
         keyboard=markup.keyboard,
         reply_to=replied,
@@ -164,7 +165,7 @@ def _note(bot: Bot, message: Message, kind: str, call: Call) -> int:
     if message.inline:
         details["buttons"] = [[button["text"] for button in row] for row in message.inline]
     if message.media:
-        details["media"] = sorted(message.media)
+        details["media"] = message.media.kind
     return call.world.journal.record(
         kind, bot_id=bot.id, chat=message.chat.ref, message_id=message.id, text=message.text, **details
     )

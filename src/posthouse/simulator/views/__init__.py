@@ -3,6 +3,7 @@
 from posthouse.simulator.views.bots import Bot, NewBot, of_bot
 from posthouse.simulator.views.chats import Blocking, Chat, Seen, of_chat
 from posthouse.simulator.views.journal import Call, Counters, Event, Events
+from posthouse.simulator.views.media import Contact, Dice, Location, Media, Sticker, Venue, of_media
 from posthouse.simulator.views.messages import Button, Message, Press, Rewording, Saying, of_message
 from posthouse.simulator.views.people import Migration, NewGroup, NewPerson, Person
 from posthouse.simulator.views.queries import Checkout, InlineAsking, Query
@@ -15,11 +16,15 @@ __all__ = [
     "Call",
     "Chat",
     "Checkout",
+    "Contact",
     "Counters",
+    "Dice",
     "Event",
     "Events",
     "Fault",
     "InlineAsking",
+    "Location",
+    "Media",
     "Message",
     "Migration",
     "NewBot",
@@ -33,7 +38,10 @@ __all__ = [
     "Saying",
     "Seen",
     "Settings",
+    "Sticker",
+    "Venue",
     "of_bot",
     "of_chat",
+    "of_media",
     "of_message",
 ]

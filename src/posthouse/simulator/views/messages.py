@@ -8,6 +8,7 @@ from pydantic import Field
 
 from posthouse.simulator import chats as state
 from posthouse.simulator.bots import Bot
+from posthouse.simulator.views.media import Media, of_media
 from posthouse.simulator.views.view import View
 
 
@@ -30,7 +31,7 @@ class Message(View):
     entities: list[dict[str, Any]] = Field(default_factory=list)
     buttons: list[list[Button]] = Field(default_factory=list)
     keyboard: dict[str, Any] | None = None
-    media: dict[str, Any] = Field(default_factory=dict)
+    media: Media | None = None
     service: dict[str, Any] = Field(default_factory=dict)
     reply_to: int | None = None
     edited: bool = False
@@ -54,7 +55,7 @@ def of_message(message: state.Message) -> Message:
         entities=message.entities,
         buttons=[[Button.model_validate(button) for button in row] for row in message.inline or []],
         keyboard=message.keyboard,
-        media=message.media,
+        media=None if message.media is None else of_media(message.media),
         service=message.service,
         reply_to=message.reply_to.id if message.reply_to else None,
         edited=message.edit_date is not None,
@@ -85,6 +86,6 @@ class Press(View):
 
 def line(message: Message) -> str:
     marks = " (edited)" if message.edited else ""
-    marks += "".join(f" <{name}>" for name in (*message.media, *message.service))
+    marks += "".join(f" <{name}>" for name in (*([message.media.kind] if message.media else ()), *message.service))
     buttons = "".join("\n    " + " ".join(f"[{b.text}]" for b in row) for row in message.buttons)
     return f"{message.sender_name}: {message.text}{marks}{buttons}"

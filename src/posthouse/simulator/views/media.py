@@ -1,0 +1,117 @@
+"""What a message carries besides text, in one shape that can be drawn without asking further."""
+
+from __future__ import annotations
+
+from typing import Any
+
+from pydantic import Field
+
+from posthouse.simulator import files
+from posthouse.simulator import media as state
+from posthouse.simulator.views.view import View
+
+FILES_PATH = "/sim/v1/files"
+
+
+class Location(View):
+    latitude: float
+    longitude: float
+    horizontal_accuracy: float | None = None
+    live_period: int | None = None
+    heading: int | None = None
+    proximity_alert_radius: int | None = None
+
+
+class Venue(View):
+    title: str
+    address: str
+    location: Location
+
+
+class Contact(View):
+    phone_number: str
+    first_name: str
+    last_name: str = ""
+    user_id: int | None = None
+    vcard: str = ""
+
+
+class Dice(View):
+    emoji: str
+    value: int
+
+
+class Sticker(View):
+    type: str = "regular"
+    emoji: str = ""
+    set_name: str = ""
+    is_animated: bool = False
+    is_video: bool = False
+
+
+class Media(View):
+    """Media of a message. `kind` is the name of Telegram's field; what does not apply to the kind is None.
+
+    `url` and `thumbnail_url` are paths on the simulator. `raw` is a kind without a shape of its own, as
+    Telegram shows it.
+    """
+
+    kind: str
+    url: str | None = None
+    thumbnail_url: str | None = None
+    unique_id: str | None = None
+    file_name: str = ""
+    mime_type: str = ""
+    size_bytes: int = 0
+    width: int | None = None
+    height: int | None = None
+    duration_s: int | None = None
+    title: str = ""
+    performer: str = ""
+    spoiler: bool = False
+    caption_above: bool = False
+    location: Location | None = None
+    venue: Venue | None = None
+    contact: Contact | None = None
+    dice: Dice | None = None
+    sticker: Sticker | None = None
+    raw: dict[str, Any] = Field(default_factory=dict)
+
+
+def of_media(media: state.Media) -> Media:
+    if isinstance(media, state.FileMedia):
+        return of_file(media)
+    if isinstance(media, state.Fact):
+        shape = {media.kind: media.value} if media.kind in ("location", "venue", "contact", "dice") else {}
+        return Media.model_validate({"kind": media.kind, **shape, "raw": {} if shape else media.value})
+    return Media(kind=media.kind)
+
+
+def of_file(media: state.FileMedia) -> Media:
+    file, facts = media.file, media.file.facts
+    small = _smaller(file)
+    return Media(
+        kind=media.kind,
+        url=f"{FILES_PATH}/{file.unique_id}",
+        thumbnail_url=f"{FILES_PATH}/{small.unique_id}" if small else None,
+        unique_id=file.unique_id,
+        file_name=file.name,
+        mime_type=file.mime_type,
+        size_bytes=len(file.data),
+        width=facts.get("width", facts.get("length")),
+        height=facts.get("height", facts.get("length")),
+        duration_s=facts.get("duration"),
+        title=facts.get("title", ""),
+        performer=facts.get("performer", ""),
+        spoiler=media.spoiler,
+        caption_above=media.caption_above,
+        sticker=Sticker.model_validate(facts) if media.kind == "sticker" else None,
+    )
+
+
+def _smaller(file: files.File) -> files.File | None:
+    """What to show before the file itself is there."""
+    if file.thumbnail is not None:
+        return file.thumbnail
+    fitting = [size for size in file.all_sizes if max(size.facts.get("width", 0), size.facts.get("height", 0)) <= 320]
+    return fitting[-1] if file.kind == "photo" and fitting else None
