@@ -9,6 +9,16 @@ Telegram.
 """
 
 from posthouse.simulator.clock import Clock, MovableClock, RealClock
+from posthouse.simulator.coverage import Coverage, MethodCoverage, measure_coverage
 from posthouse.simulator.server import PortTaken, Simulator
 
-__all__ = ["Clock", "MovableClock", "PortTaken", "RealClock", "Simulator"]
+__all__ = [
+    "Clock",
+    "Coverage",
+    "MethodCoverage",
+    "MovableClock",
+    "PortTaken",
+    "RealClock",
+    "Simulator",
+    "measure_coverage",
+]

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import aiogram.methods
 import aiohttp
 import pytest
 from aiogram import Bot
@@ -24,16 +23,7 @@ from aiogram.types import (
 from simulator_stage import TOKEN, aiogram_bot, buttons
 
 from posthouse.simulator import MovableClock, Simulator
-from posthouse.simulator.methods.table import KNOWN, METHODS
 from posthouse.testing.town import Person, Town
-
-
-def test_known_methods_are_those_of_the_schema() -> None:
-    """The list of known methods is exactly that of the Bot API version that aiogram speaks."""
-    classes = (getattr(aiogram.methods, name) for name in aiogram.methods.__all__)
-    names = {c.__api_method__ for c in classes if isinstance(getattr(c, "__api_method__", None), str)}
-    assert names == KNOWN
-    assert set(METHODS) <= KNOWN
 
 
 async def test_get_me_describes_the_bot(bot: Bot, town: Town) -> None:

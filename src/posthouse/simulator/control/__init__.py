@@ -11,6 +11,7 @@ from fastapi.responses import JSONResponse
 
 from posthouse.simulator.control.bots import routes_of_bots
 from posthouse.simulator.control.chats import routes_of_chats
+from posthouse.simulator.control.coverage import routes_of_coverage
 from posthouse.simulator.control.files import routes_of_files
 from posthouse.simulator.control.finder import PREFIX
 from posthouse.simulator.control.journal import routes_of_the_journal
@@ -27,6 +28,7 @@ ROUTES = (
     routes_of_files,
     routes_of_the_journal,
     routes_of_rules,
+    routes_of_coverage,
 )
 
 

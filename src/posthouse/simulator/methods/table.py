@@ -1,22 +1,25 @@
-"""Which method does what, and which methods exist at all.
+"""Which method does what.
 
-A name in `METHODS` has behaviour. Another name in `KNOWN` exists in Bot API 10.3 but has none here yet, and
-answers an honest 501. Any other name is 404, as on the real server. `KNOWN` is checked against aiogram by a
-test.
+A name in `METHODS` has behaviour. Another method of Bot API 10.3 has none here yet and answers an honest 501.
+Any other name is 404, as on the real server.
 """
 
 from __future__ import annotations
 
-from importlib import resources
-
 from posthouse.simulator.methods import bots, media, messages, polling, queries, webhooks
 from posthouse.simulator.methods.call import Methods
+from posthouse.simulator.schema import SCHEMA
 
-METHODS: Methods = {
-    name: perform
-    for module in (bots, polling, webhooks, messages, media, queries)
-    for name, perform in module.METHODS.items()
-}
-KNOWN = frozenset(resources.files(__package__).joinpath("known.txt").read_text().split())
-CANONICAL = {name.lower(): name for name in (*KNOWN, *METHODS)}
+_MODULES = (
+    bots,
+    media,
+    messages,
+    polling,
+    queries,
+    webhooks,
+)
+METHODS: Methods = {name: perform for module in _MODULES for name, perform in module.METHODS.items()}
+GAPS: dict[str, str] = {name: gap for module in _MODULES for name, gap in getattr(module, "GAPS", {}).items()}
+"""What a method with behaviour does not do yet, in a few words; a module may say so in its `GAPS`."""
+CANONICAL = {name.lower(): name for name in SCHEMA.methods}
 """Method names are case-insensitive."""

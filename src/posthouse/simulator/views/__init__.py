@@ -2,6 +2,7 @@
 
 from posthouse.simulator.views.bots import Bot, NewBot, of_bot
 from posthouse.simulator.views.chats import Blocking, Chat, Seen, of_chat
+from posthouse.simulator.views.coverage import Coverage, MethodCoverage
 from posthouse.simulator.views.journal import Call, Counters, Event, Events
 from posthouse.simulator.views.media import Contact, Dice, Location, Media, Sticker, Venue, of_media
 from posthouse.simulator.views.messages import Button, Message, Press, Rewording, Saying, of_message
@@ -18,6 +19,7 @@ __all__ = [
     "Checkout",
     "Contact",
     "Counters",
+    "Coverage",
     "Dice",
     "Event",
     "Events",
@@ -26,6 +28,7 @@ __all__ = [
     "Location",
     "Media",
     "Message",
+    "MethodCoverage",
     "Migration",
     "NewBot",
     "NewFault",
