@@ -31,14 +31,23 @@ class SqliteCore:
         self._loop = asyncio.get_running_loop()
         self._bot_numbers: dict[int, int] = {}
         self._bot_ids: dict[int, int] = {}
+        # The keys of a bot's lane 0 and entry 0: the others are so far from them as their ids (`keys`).
+        self._lane_zeros: dict[int, int] = {}
+        self._entry_zeros: dict[int, int] = {}
         self._bots_unwritten: dict[int, int] = {}
         self._numbering = threading.Lock()
         self._token = 0
+        self._delivery_id = 0  # the last one given; 0 before the first
 
     def load_bots(self, connection: sqlite3.Connection) -> None:
         for number, bot_id in connection.execute("SELECT bot_no, bot_id FROM bot"):
-            self._bot_numbers[bot_id] = number
-            self._bot_ids[number] = bot_id
+            self._know_bot(number, bot_id)
+
+    def _know_bot(self, number: int, bot_id: int) -> None:
+        self._bot_ids[number] = bot_id
+        self._bot_numbers[bot_id] = number
+        self._entry_zeros[bot_id] = pack_entry(number, 0)
+        self._lane_zeros[bot_id] = pack_lane(number, 0)
 
     async def read(self, query: Callable[[sqlite3.Connection], R]) -> R:
         """Run a query on the reading connection, which sees what is committed."""
@@ -49,21 +58,28 @@ class SqliteCore:
         self._token += 1
         return self.epoch << 32 | self._token
 
+    def new_delivery_ids(self, connection: sqlite3.Connection, count: int) -> range:
+        """Ids that no delivery of this file ever had, ascending. Called on the writer's thread only."""
+        if not self._delivery_id:
+            row = connection.execute("SELECT seq FROM sqlite_sequence WHERE name = 'outbox'").fetchone()
+            self._delivery_id = row[0] if row else 0
+        first = self._delivery_id + 1
+        self._delivery_id += count
+        return range(first, first + count)
+
     def now_us(self) -> int:
         return int(self.clock.now() * 1_000_000)
 
-    def _number_bot(self, bot_id: int) -> int:
+    def _number_bot(self, bot_id: int) -> None:
         """Number a new bot of this file. Its row is written by the first commit that may use the number."""
         with self._numbering:  # asked for on the event loop and on the writer's thread
-            number = self._bot_numbers.get(bot_id)
-            if number is None:
-                number = len(self._bot_numbers) + 1
-                if number > BOTS_MAX:
-                    raise StoreUnavailable(f"one SQLite file holds at most {BOTS_MAX} bots: use PostgreSQL for more")
-                self._bots_unwritten[number] = bot_id
-                self._bot_ids[number] = bot_id
-                self._bot_numbers[bot_id] = number
-            return number
+            if bot_id in self._bot_numbers:
+                return
+            number = len(self._bot_numbers) + 1
+            if number > BOTS_MAX:
+                raise StoreUnavailable(f"one SQLite file holds at most {BOTS_MAX} bots: use PostgreSQL for more")
+            self._bots_unwritten[number] = bot_id
+            self._know_bot(number, bot_id)
 
     def _write_bots(self, connection: sqlite3.Connection) -> None:
         """Part of every transaction. A rolled-back one leaves its bots to the next."""
@@ -86,10 +102,18 @@ class SqliteCore:
         return sorted(self._bot_ids)
 
     def lane_key(self, bot_id: int, lane: int) -> int:
-        return pack_lane(self._bot_numbers.get(bot_id) or self._number_bot(bot_id), lane)
+        zero = self._lane_zeros.get(bot_id)
+        if zero is None:
+            self._number_bot(bot_id)
+            zero = self._lane_zeros[bot_id]
+        return zero + lane
 
     def entry_key(self, bot_id: int, entry_id: int) -> int:
-        return pack_entry(self._bot_numbers.get(bot_id) or self._number_bot(bot_id), entry_id)
+        zero = self._entry_zeros.get(bot_id)
+        if zero is None:
+            self._number_bot(bot_id)
+            zero = self._entry_zeros[bot_id]
+        return zero + entry_id
 
     def lane_of(self, key: int) -> tuple[int, int]:
         """(bot_id, lane)"""

@@ -376,7 +376,7 @@ class SqliteDesk:
 
         skipped = await self._core.writer.submit(release)
         if skipped is not None:
-            self._turns.book.remove(held, [skipped], lambda item: len(item[0]))
+            self._turns.book.remove(held, [skipped], lambda entry: len(entry.payload))
         self._turns.resume(held)
         return True
 

@@ -76,10 +76,10 @@ def write_deliveries(
     core: SqliteCore, connection: sqlite3.Connection, deliveries: list[Outgoing], now_us: int
 ) -> list[tuple[int, int, Outgoing]]:
     """Insert outbox rows; ids are given here, in order, so that they need not be read back."""
-    first = next_id(connection, "outbox")
+    lane_key = core.lane_key
     numbered = [
-        (first + index, core.lane_key(delivery.bot_id, delivery.chat), delivery)
-        for index, delivery in enumerate(deliveries)
+        (id_, lane_key(delivery.bot_id, delivery.chat), delivery)
+        for id_, delivery in zip(core.new_delivery_ids(connection, len(deliveries)), deliveries, strict=True)
     ]
     rows.insert(
         connection,
@@ -101,12 +101,6 @@ def write_deliveries(
         ],
     )
     return numbered
-
-
-def next_id(connection: sqlite3.Connection, table: str) -> int:
-    """The next id of an AUTOINCREMENT table: above every id it ever had."""
-    row = connection.execute("SELECT seq FROM sqlite_sequence WHERE name = ?", (table,)).fetchone()
-    return (row[0] if row else 0) + 1
 
 
 def write_job(connection: sqlite3.Connection, job: JobRequest, now_us: int) -> int | None:

@@ -19,44 +19,28 @@ from collections import deque
 from collections.abc import Iterable, Sequence
 from typing import Any, Generic, TypeVar
 
+import msgspec
+
 K = TypeVar("K", int, tuple[int, int])
 
 
-class Lane(Generic[K]):
+class Lane(msgspec.Struct, Generic[K], eq=False, gc=False):
     """One lane with work. `token` is the current lease, 0 when not leased."""
 
-    __slots__ = (
-        "due",
-        "expires",
-        "held",
-        "key",
-        "late",
-        "more",
-        "rank",
-        "refilling",
-        "settling",
-        "state",
-        "suspects",
-        "token",
-        "tries",
-        "window",
-    )
-
-    def __init__(self, key: int) -> None:
-        self.key = key
-        self.window: list[tuple[K, Any]] = []
-        self.more = False
-        self.refilling = False
-        self.late: list[tuple[K, Any, int]] = []  # what came in during a refill, to be put in its place after it
-        self.token = 0
-        self.expires = 0.0
-        self.settling = False
-        self.tries: dict[K, int] | None = None  # of the items that were tried before; nearly always none
-        self.due = 0.0
-        self.held: str | None = None
-        self.state = ""  # "", "ready" or "resting": where the book has it queued
-        self.rank = 0
-        self.suspects = 0  # items that may have run before a crash: taken one at a time, tries counted on disk
+    key: int
+    window: list[tuple[K, Any]] = []
+    more: bool = False
+    refilling: bool = False
+    late: list[tuple[K, Any, int]] = []  # what came in during a refill, to be put in its place after it
+    token: int = 0
+    expires: float = 0.0
+    settling: bool = False
+    tries: dict[K, int] | None = None  # of the items that were tried before; nearly always none
+    due: float = 0.0
+    held: str | None = None
+    state: str = ""  # "", "ready" or "resting": where the book has it queued
+    rank: int = 0
+    suspects: int = 0  # items that may have run before a crash: taken one at a time, tries counted on disk
 
     @property
     def attempts(self) -> int:
@@ -165,17 +149,14 @@ class LaneBook(Generic[K]):
                 if lane.state != "ready" or lane.rank != rank:
                     continue  # moved forward, taken or gone since it was queued here
                 lane.state = ""
-                if lane.held is not None or lane.empty:
+                if lane.held is not None or not (lane.window or lane.more):
                     self.forget_if_idle(lane)
                     continue
-                self.lease(lane, token, expires)
+                lane.token = token
+                lane.expires = expires
+                self.leased[lane.key] = lane
                 taken.append(lane)
         return taken
-
-    def lease(self, lane: Lane[K], token: int, expires: float) -> None:
-        lane.token = token
-        lane.expires = expires
-        self.leased[lane.key] = lane
 
     def unlease(self, lane: Lane[K], *, due: float = 0.0, now: float = 0.0, rank: int = 0) -> None:
         """End the lease: the lane is ready, resting until `due`, held, or gone."""
@@ -183,7 +164,7 @@ class LaneBook(Generic[K]):
         self.leased.pop(lane.key, None)
         if lane.held is not None:
             return
-        if lane.empty:
+        if not (lane.window or lane.more):
             self.forget_if_idle(lane)
         elif due > now:
             lane.rank = rank
@@ -231,7 +212,7 @@ class LaneBook(Generic[K]):
                 self.make_ready(lane)
 
     def forget_if_idle(self, lane: Lane[K]) -> None:
-        if lane.empty and not lane.token and lane.held is None and not lane.state:
+        if not (lane.window or lane.more or lane.token or lane.state) and lane.held is None:
             self.lanes.pop(lane.key, None)
 
     def next_due(self) -> float | None:

@@ -61,10 +61,11 @@ class StateCache:
 
     def written(self, writes: Iterable[tuple[int, StateWrite]]) -> None:
         """Follow a commit."""
+        chats, changed = self._chats, self._changed
         for lane, write in writes:
-            if lane in self._changed:
-                self._changed[lane] += 1
-            pieces = self._chats.get(lane)
+            if lane in changed:
+                changed[lane] += 1
+            pieces = chats.get(lane)
             if pieces is None:
                 continue
             pieces = dict(pieces)  # turns may still look at the old one
@@ -73,9 +74,9 @@ class StateCache:
             else:
                 pieces[write.name] = write.data
             if len(pieces) > PIECES_MAX:
-                del self._chats[lane]
+                del chats[lane]
             else:
-                self._chats[lane] = pieces
+                chats[lane] = pieces
 
     def _keep(self, lane: int, pieces: Pieces) -> None:
         self._chats[lane] = pieces

@@ -9,7 +9,7 @@ from typing import TYPE_CHECKING, Any, TypeVar
 
 from posthouse.adapters.sqlite.writer import WriterSession
 from posthouse.core.errors import AuthorError
-from posthouse.core.leases import Lease, Settlement
+from posthouse.core.leases import Settlement
 
 if TYPE_CHECKING:
     from sqlalchemy import Connection, Engine
@@ -22,10 +22,9 @@ R = TypeVar("R")
 class SqliteTurnTransaction:
     """`TurnTransaction` of the store contract."""
 
-    def __init__(self, turns: SqliteTurns, session: WriterSession, lease: Lease) -> None:
+    def __init__(self, turns: SqliteTurns, session: WriterSession) -> None:
         self._turns = turns
         self._session = session
-        self._lease = lease
         self._connection: Connection | None = None
 
     async def run(self, function: Callable[..., R], *args: Any) -> R:
@@ -40,11 +39,11 @@ class SqliteTurnTransaction:
 
     async def commit(self, settlement: Settlement) -> bool:
         turns = self._turns
-        lane = turns.begin_settling(self._lease)
-        if lane is None:
+        taken = turns.accept(settlement)
+        if taken is None:
             await self.rollback()
             return False
-        accepted = [(lane, settlement)]
+        accepted = [taken]
 
         def operation(connection: sqlite3.Connection) -> Any:
             self._give_back()
@@ -53,7 +52,7 @@ class SqliteTurnTransaction:
         try:
             written = await self._session.run(operation, last=True)
         except BaseException:
-            lane.settling = False
+            taken[0].settling = False
             raise
         turns.wrote(accepted, written)
         return True

@@ -12,7 +12,7 @@ import asyncio
 import sqlite3
 from collections.abc import Callable, Sequence
 from functools import partial
-from typing import Any, TypeVar
+from typing import TypeVar
 
 from posthouse.adapters.sqlite import rows
 from posthouse.adapters.sqlite.core import SqliteCore
@@ -31,7 +31,7 @@ R = TypeVar("R")
 # taken alone, and its tries are counted on disk before it runs, so that a poisonous one cannot kill us for ever.
 SUSPECTS = 64
 
-Item = tuple[bytes, int]  # payload, received_us
+Accepted = tuple[Lane[int], Settlement, list[int]]  # with the keys of the entries that it ends
 
 
 class SqliteTurns:
@@ -52,27 +52,36 @@ class SqliteTurns:
         if not batch:
             return []
         core = self._core
-        entries = [
+        entry_key, lane_key = core.entry_key, core.lane_key
+        now_us, mark = core.now_us(), core.new_token()
+        inserted = [
             (
-                core.entry_key(update.bot_id, update.update_id),
-                core.lane_key(update.bot_id, update.lane),
+                entry_key(update.bot_id, update.update_id),
+                lane_key(update.bot_id, update.lane),
+                now_us,
+                mark,
                 update.payload,
             )
             for update in batch
         ]
-        now_us, mark = core.now_us(), core.new_token()
-        stored: list[bool] = await core.writer.submit(lambda connection: _ingest(connection, entries, now_us, mark))
-        book = self.book
-        for (entry, lane, payload), new in zip(entries, stored, strict=True):
+        stored: list[bool] = await core.writer.submit(lambda connection: _ingest(connection, inserted, mark))
+        add, received_at = self.book.add, now_us / 1_000_000
+        for update, row, new in zip(batch, inserted, stored, strict=True):
             if new:
-                book.add(lane, entry, (payload, now_us), len(payload))
+                payload = update.payload
+                entry = Entry(update.bot_id, update.lane, update.update_id, payload, received_at)
+                add(row[1], row[0], entry, len(payload))
         self._ready.set()
         return stored
 
     def entered(self, lane: int, entry: int, payload: bytes, received_us: int) -> None:
         """An entry that another part of the store committed: a timer, a finished job, a replay."""
-        self.book.add(lane, entry, (payload, received_us), len(payload))
+        self.book.add(lane, entry, self._entry(lane, entry, payload, received_us), len(payload))
         self._ready.set()
+
+    def _entry(self, lane: int, entry: int, payload: bytes, received_us: int) -> Entry:
+        bot_id, entry_id = self._core.entry_of(entry)
+        return Entry(bot_id, self._core.lane_of(lane)[1], entry_id, payload, received_us / 1_000_000)
 
     def resume(self, lane: Lane[int]) -> None:
         """Let a held lane go on."""
@@ -158,10 +167,10 @@ class SqliteTurns:
         thin = [lane for lane in lanes if lane.more and len(lane.window) < min(depth, core.settings.window)]
         if thin:
             await self._refill(thin)
-        suspects = [lane for lane in lanes if (lane.suspects or lane.attempts) and lane.window]
+        suspects = [lane for lane in lanes if (lane.suspects or (lane.tries and lane.attempts)) and lane.window]
         if suspects:
             await self._count_attempts(suspects)
-        leases = []
+        leases: list[Lease] = []
         unknown: list[int] = []
         for lane in lanes:
             if lane.token != token:
@@ -169,13 +178,16 @@ class SqliteTurns:
             if not lane.window:
                 book.unlease(lane)
                 continue
-            resumed = bool(lane.suspects or lane.attempts > 1)
-            leases.append(self._lease(lane, 1 if resumed else depth, resumed))
+            attempts = lane.attempts if lane.tries else 0
+            resumed = lane.suspects > 0 or attempts > 1
+            entries = [entry for _, entry in lane.window[: 1 if resumed else depth]]
             pieces = self.states.get(lane.key)
             if pieces is None:
                 unknown.append(lane.key)
-            else:
-                leases[-1].states = dict(pieces)
+            head = entries[0]
+            leases.append(
+                Lease(head.bot_id, head.lane, token, attempts or 1, entries, dict(pieces or ()), True, resumed)
+            )
         if unknown:
             loaded = await self.states.load(unknown)
             for lease in leases:
@@ -183,15 +195,6 @@ class SqliteTurns:
                 if found is not None:
                     lease.states, lease.states_complete = dict(found[0]), found[1]
         return leases
-
-    def _lease(self, lane: Lane[int], depth: int, resumed: bool) -> Lease:
-        core = self._core
-        bot_id, lane_id = core.lane_of(lane.key)
-        entries = [
-            Entry(bot_id, lane_id, core.entry_of(key)[1], payload, received_us / 1_000_000)
-            for key, (payload, received_us) in lane.window[:depth]
-        ]
-        return Lease(bot_id, lane_id, lane.token, max(1, lane.attempts), entries, {}, True, resumed)
 
     async def _refill(self, lanes: list[Lane[int]]) -> None:
         """Read the next entries of lanes whose window ran low, all lanes in one query."""
@@ -221,12 +224,12 @@ class SqliteTurns:
             for lane in lanes:
                 self.book.end_refill(lane, (), more=True)
             raise
-        items: dict[int, list[tuple[int, Item, int]]] = {key: [] for key in after}
+        items: dict[int, list[tuple[int, Entry, int]]] = {key: [] for key in after}
         for key, entry, payload, received_us, attempts in found:
             lane = self.book.lanes[key]
             if attempts:
                 lane.count(entry, max(attempts, (lane.tries or {}).get(entry, 0)))
-            items[key].append((entry, (payload, received_us), len(payload)))
+            items[key].append((entry, self._entry(key, entry, payload, received_us), len(payload)))
         for lane in lanes:
             self.book.end_refill(lane, items[lane.key], more=len(items[lane.key]) >= window)
 
@@ -248,19 +251,18 @@ class SqliteTurns:
             heads[key].count(key, max(attempts, heads[key].attempts + 1))
 
     async def settle(self, settlements: Sequence[Settlement]) -> list[bool]:
-        core = self._core
-        accepted: list[tuple[Lane[int], Settlement]] = []
+        accepted: list[Accepted] = []
         verdicts: list[bool] = []
         for settlement in settlements:
-            lane = self.begin_settling(settlement.lease)
-            verdicts.append(lane is not None)
-            if lane is not None:
-                accepted.append((lane, settlement))
+            taken = self.accept(settlement)
+            verdicts.append(taken is not None)
+            if taken is not None:
+                accepted.append(taken)
         if accepted:
             try:
-                written = await core.writer.submit(lambda connection: self.write(connection, accepted))
+                written = await self._core.writer.submit(lambda connection: self.write(connection, accepted))
             except BaseException:
-                for lane, _ in accepted:
+                for lane, _, _ in accepted:
                     lane.settling = False
                 raise
             self.wrote(accepted, written)
@@ -270,32 +272,35 @@ class SqliteTurns:
         lane = self.book.lanes.get(self._core.lane_key(lease.bot_id, lease.lane))
         return lane if lane is not None and lane.token == lease.token and not lane.settling else None
 
-    def begin_settling(self, lease: Lease) -> Lane[int] | None:
-        """The lane, now closed to everybody else's claim to it; None when the lease was lost."""
+    def accept(self, settlement: Settlement) -> Accepted | None:
+        """What is to be written, its lane now closed to everybody else's claim to it; None when the lease was lost."""
+        lease = settlement.lease
         lane = self._held_by(lease)
-        if lane is not None:
-            lane.settling = True
-        return lane
+        if lane is None:
+            return None
+        lane.settling = True
+        entry_key, bot_id = self._core.entry_key, lease.bot_id
+        keys = [entry_key(bot_id, entry_id) for entry_id in settlement.done]
+        if settlement.buried:
+            keys += [entry_key(bot_id, burial.entry_id) for burial in settlement.buried]
+        return lane, settlement, keys
 
     def holds(self, lease: Lease) -> bool:
         return self._held_by(lease) is not None
 
-    def write(self, connection: sqlite3.Connection, accepted: list[tuple[Lane[int], Settlement]]) -> Written:
+    def write(self, connection: sqlite3.Connection, accepted: list[Accepted]) -> Written:
         """The settling statements, in one transaction: entries done, buried or postponed, and all effects."""
         core = self._core
         now_us = core.now_us()
         done: list[int] = []
-        for lane, settlement in accepted:
-            bot_id = settlement.lease.bot_id
-            keys = [core.entry_key(bot_id, entry_id) for entry_id in settlement.done]
+        for lane, settlement, keys in accepted:
             done += keys
-            if settlement.journaled and keys:
-                rows.with_ids(connection, "DELETE FROM call_record WHERE id IN ({ids})", keys)
+            lease = settlement.lease
             for burial in settlement.buried:
-                key = core.entry_key(bot_id, burial.entry_id)
-                bury_entry(connection, key, burial, bot_id, settlement.lease.lane, now_us)
-                connection.execute("DELETE FROM call_record WHERE id = ?", (key,))
-                done.append(key)
+                key = core.entry_key(lease.bot_id, burial.entry_id)
+                bury_entry(connection, key, burial, lease.bot_id, lease.lane, now_us)
+            if keys and (settlement.journaled or settlement.buried):
+                rows.with_ids(connection, "DELETE FROM call_record WHERE id IN ({ids})", keys)
             if settlement.delay_s > 0 or settlement.hold is not None:
                 self._postpone(connection, lane, settlement, now_us)
         for chunk in rows.chunks(done) if done else ():
@@ -307,7 +312,7 @@ class SqliteTurns:
             ).rowcount
             if finished != len(chunk):
                 raise AssertionError(f"{len(chunk) - finished} entries were finished before: nothing is written")
-        return write_effects(core, connection, [settlement.effects for _, settlement in accepted])
+        return write_effects(core, connection, [settlement.effects for _, settlement, _ in accepted])
 
     def _postpone(self, connection: sqlite3.Connection, lane: Lane[int], settlement: Settlement, now_us: int) -> None:
         """Keep the head's attempts and back-off, or the hold, over a restart."""
@@ -328,31 +333,36 @@ class SqliteTurns:
                 (lane.key, storable(settlement.hold), now_us),
             )
 
-    def wrote(self, accepted: list[tuple[Lane[int], Settlement]], written: Written) -> None:
+    def wrote(self, accepted: list[Accepted], written: Written) -> None:
         """Follow the commit in memory."""
-        core, book = self._core, self.book
-        now = core.clock.now()
-        for lane, settlement in accepted:
+        book = self.book
+        for lane, settlement, keys in accepted:
             lane.settling = False
-            finished = len(settlement.done) + len(settlement.buried)
-            if finished:
-                bot_id = settlement.lease.bot_id
-                keys = [core.entry_key(bot_id, entry_id) for entry_id in settlement.done]
-                keys += [core.entry_key(bot_id, burial.entry_id) for burial in settlement.buried]
+            if keys:
                 book.remove(lane, keys, _size)
-                lane.suspects = max(0, lane.suspects - finished)
+                if lane.suspects:
+                    lane.suspects = max(0, lane.suspects - len(keys))
             if settlement.hold is not None:
                 book.hold(lane, settlement.hold)
             if settlement.keep:
                 continue
-            head = _head_left(settlement) if settlement.delay_s > 0 else None
-            if head is not None:
-                lane.count(core.entry_key(settlement.lease.bot_id, head), 1 if finished else settlement.lease.attempts)
-            book.unlease(lane, due=now + settlement.delay_s if settlement.delay_s > 0 else 0.0, now=now)
+            if settlement.delay_s > 0:
+                self._rest(lane, settlement)
+            else:
+                book.unlease(lane)
         self.states.written(written.states)
         self._wrote(written)
         if book.has_ready or book.next_due() is not None:
             self._ready.set()
+
+    def _rest(self, lane: Lane[int], settlement: Settlement) -> None:
+        """Let a lane back off, its head with the tries that it had."""
+        head = _head_left(settlement)
+        if head is not None:
+            tries = 1 if settlement.done or settlement.buried else settlement.lease.attempts
+            lane.count(self._core.entry_key(settlement.lease.bot_id, head), tries)
+        now = self._core.clock.now()
+        self.book.unlease(lane, due=now + settlement.delay_s, now=now)
 
     async def extend(self, leases: Sequence[Lease]) -> list[Lease]:
         expires = self._core.clock.now() + self._core.settings.lease_ttl_s
@@ -396,7 +406,7 @@ class SqliteTurns:
     async def open(self, lease: Lease, *, budget_s: float) -> SqliteTurnTransaction:
         session = self._core.writer.open_session(budget_s)
         await session.opened
-        return SqliteTurnTransaction(self, session, lease)
+        return SqliteTurnTransaction(self, session)
 
     # -- state outside a claim ----------------------------------------------------------------------------------
 
@@ -425,26 +435,17 @@ class SqliteTurns:
             self.states.written(keyed)
 
 
-def _ingest(
-    connection: sqlite3.Connection, entries: list[tuple[int, int, bytes]], now_us: int, mark: int
-) -> list[bool]:
+def _ingest(connection: sqlite3.Connection, entries: list[tuple[int, int, int, int, bytes]], mark: int) -> list[bool]:
     """Insert what is new; nothing happens to what is known. `mark` tells the rows of this batch from older ones."""
     stored: list[bool] = []
     for chunk in rows.chunks(entries):
-        count = rows.padded(len(chunk))
-        flat: list[Any] = []
-        for entry, lane, payload in chunk:
-            flat += (entry, lane, now_us, mark, payload)
-        flat += flat[-5:] * (count - len(chunk))  # padding repeats the last row: a duplicate, so nothing
-        inserted = connection.execute(
-            f"INSERT INTO inbox (id, lane, received_us, batch, payload) VALUES {rows.values(count, 5)}"
-            " ON CONFLICT DO NOTHING",
-            flat,
-        ).rowcount
+        inserted = rows.insert(
+            connection, "INSERT INTO inbox (id, lane, received_us, batch, payload)", chunk, "ON CONFLICT DO NOTHING"
+        )
         if inserted == len(chunk):
             stored += [True] * len(chunk)
         else:
-            stored += _which_are_new(connection, [entry for entry, _, _ in chunk], mark)
+            stored += _which_are_new(connection, [entry[0] for entry in chunk], mark)
     return stored
 
 
@@ -458,8 +459,8 @@ def _which_are_new(connection: sqlite3.Connection, entries: list[int], mark: int
     return verdicts
 
 
-def _size(item: Item) -> int:
-    return len(item[0])
+def _size(entry: Entry) -> int:
+    return len(entry.payload)
 
 
 def _head_left(settlement: Settlement) -> int | None:

@@ -70,7 +70,7 @@ class SqliteUpkeep:
         now = self._core.clock.now()
         inbound, outbound = self._turns.book, self._outbox.book
         oldest = inbound.first_waiting()
-        oldest_s = now - oldest.window[0][1][1] / 1_000_000 if oldest is not None and oldest.window else 0.0
+        oldest_s = now - oldest.window[0][1].received_at if oldest is not None and oldest.window else 0.0
         delivery = outbound.first_waiting()
         delivery_s = now - delivery.window[0][1].created_us / 1_000_000 if delivery and delivery.window else 0.0
         cap = Gauges().capped_at

@@ -169,10 +169,13 @@ class Writer:
 
     def _begin(self) -> None:
         self._connection.execute("BEGIN IMMEDIATE")
-        (epoch,) = self._connection.execute("SELECT value FROM meta WHERE key = 'epoch'").fetchone()
-        if epoch != self._epoch:
+        # Nothing comes back when all is well: a row would cost a second way out of the interpreter's lock and back.
+        other = self._connection.execute(
+            "SELECT value FROM meta WHERE key = 'epoch' AND value <> ?", (self._epoch,)
+        ).fetchone()
+        if other is not None:
             raise StoreLocked(
-                f"another process took over {self._settings.path} (epoch {epoch}, ours {self._epoch}): "
+                f"another process took over {self._settings.path} (epoch {other[0]}, ours {self._epoch}): "
                 "this one must stop; run one process per SQLite file, or use PostgreSQL"
             )
 
