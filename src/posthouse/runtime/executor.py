@@ -1,8 +1,12 @@
 """The executor: many lanes at once, one turn at a time in each.
 
-    claim up to the free slots ──► a task for each lease ──► runtime.turn ──► slot free again
-                 ▲                                                                │
-                 └────────────── ready() when nothing is claimable ◄──────────────┘
+    claim up to the free slots ──► a task works them off ──► runtime.turn ──► … commit … ──► slot free again
+                 ▲                                                                               │
+                 └───────────────────── ready() when nothing is claimable ◄──────────────────────┘
+
+A task for every lease would cost more than most handlers do. So one task runs the leases of a claim, one after another,
+until a handler really waits: then the task is that handler's alone, and another one goes on with the rest. No handler
+can tell: each has a task, which nobody shares from the moment it waits, and context variables of its own.
 
 A chat that floods takes one slot, like every other: its entries wait in its own lane. A watch, four times a second,
 cancels handlers that are over their time, keeps long leases alive, and takes the slot from a handler that ignores its
@@ -16,7 +20,9 @@ from __future__ import annotations
 
 import asyncio
 import traceback
+from collections import deque
 from dataclasses import dataclass
+from functools import partial
 from typing import Any
 
 import structlog
@@ -63,7 +69,9 @@ class Executor:
         self._clock = clock
         self._metrics = metrics
         self._settings = settings
-        self._running: set[LeaseWork] = set()
+        self._running: set[LeaseWork] = set()  # all that have a slot, until their last commit
+        self._waiting: deque[LeaseWork] = deque()  # of those, the ones that no task has taken yet
+        self._worker: asyncio.Task[None] | None = None
         self._free = asyncio.Event()
         self._stopping = asyncio.Event()
         self._loop = asyncio.get_running_loop()
@@ -105,14 +113,11 @@ class Executor:
             await self._run_alone(suspect, leases, stopping)
             return
         self._adapt(leases, limit)
-        foreign = [lease for lease in leases if not self._runner.serves(lease)]
+        foreign = [lease for lease in leases if lease.bot_id not in self._runner.bots]
         if foreign:
             await self._set_aside(foreign)
-        now = self._clock.now()
-        for lease in leases:
-            if self._runner.serves(lease):
-                self._metrics.queue_wait.observe(max(0.0, now - lease.entries[0].received_at))
-                self._start(lease)
+            leases = [lease for lease in leases if lease.bot_id in self._runner.bots]
+        self._start(leases)
 
     async def _run_alone(self, suspect: Lease, leases: list[Lease], stopping: asyncio.Future[Any]) -> None:
         """Run this lease while nothing else runs; what was claimed with it goes back, and all if others run still."""
@@ -120,7 +125,7 @@ class Executor:
         await self._release([lease for lease in leases if busy or lease is not suspect])
         if not busy:
             log.warning("lane.suspected", bot_id=suspect.bot_id, lane=suspect.lane, attempts=suspect.attempts)
-            self._start(suspect)
+            self._start([suspect])
         while self._running and not stopping.done():
             self._free.clear()
             await _either(self._free.wait(), stopping)
@@ -138,29 +143,78 @@ class Executor:
             log.warning("lane.unserved", bot_id=bot_id, note="no bot with this id in posthouse.toml; its entries wait")
         await self._turns.settle([Settlement(lease, [], Effects(), delay_s=60.0) for lease in leases])
 
-    def _start(self, lease: Lease) -> None:
-        work = self._runner.begin(lease)
-        self._running.add(work)
-        work.task = self._loop.create_task(self._work(work))
+    def _start(self, leases: list[Lease]) -> None:
+        now = self._clock.now()
+        observe = self._metrics.queue_wait.observe
+        for lease in leases:
+            observe(max(0.0, now - lease.entries[0].received_at))
+            work = self._runner.begin(lease)
+            self._running.add(work)
+            self._waiting.append(work)
+        if self._worker is None:
+            self._put_to_work()
 
-    async def _work(self, work: LeaseWork) -> None:
+    def _put_to_work(self) -> None:
+        """Give what waits to a new task. When its first step is over, nothing waits any more, or a handler does."""
+        if self._waiting:
+            self._worker = self._loop.create_task(self._work_off())
+            self._loop.call_soon(self._put_to_work)  # after that step
+        else:
+            self._worker = None
+
+    async def _work_off(self) -> None:
+        task = asyncio.current_task()
+        while self._waiting and self._worker is task:
+            await self._work(self._waiting.popleft(), task)
+
+    async def _work(self, work: LeaseWork, task: asyncio.Task[None] | None) -> None:
+        """Run one lease. Nobody waits for its last commit but its slot."""
+        work.task = task
         try:
-            await self._runner.run(work)
-        except asyncio.CancelledError:
-            pass  # a stop or a lost lease: what was not committed runs again elsewhere
-        except Exception as error:
-            log.error(
-                "lease.failed",
-                bot=work.bot.name,
-                lane=work.lease.lane,
-                error=repr(error),
-                traceback="".join(traceback.format_exception(error)),
-            )
-            await self._clock.sleep(1.0)  # the platform's own trouble: not in a tight loop
-            await self._release([work.lease])
+            last = await self._runner.run(work)
+        except (asyncio.CancelledError, Exception) as error:
+            await self._fail(work, error)
+            return
+        work.task = None
+        if last is None:
+            self._end(work)
+        else:
+            self._runner.commit_last(work, last, partial(self._committed, work, last))
+
+    def _committed(self, work: LeaseWork, last: Settlement, error: BaseException | None) -> None:
+        if error is None or isinstance(error, asyncio.CancelledError):
+            self._end(work)
+        else:
+            work.task = self._loop.create_task(self._commit_again(work, last))
+
+    async def _commit_again(self, work: LeaseWork, last: Settlement) -> None:
+        try:
+            await self._runner.commit(work, last)
+        except (asyncio.CancelledError, Exception) as error:
+            await self._fail(work, error)
+        else:
+            self._end(work)
+
+    async def _fail(self, work: LeaseWork, error: BaseException) -> None:
+        """End a lease whose run ended in an error. What was not committed runs again, perhaps elsewhere."""
+        try:
+            if not isinstance(error, asyncio.CancelledError):  # by a stop, or because the lease was lost
+                log.error(
+                    "lease.failed",
+                    bot=work.bot.name,
+                    lane=work.lease.lane,
+                    error=repr(error),
+                    traceback="".join(traceback.format_exception(error)),
+                )
+                await self._clock.sleep(1.0)  # the platform's own trouble: not in a tight loop
+                await self._release([work.lease])
         finally:
-            self._running.discard(work)
-            self._free.set()
+            self._end(work)
+
+    def _end(self, work: LeaseWork) -> None:
+        work.task = None
+        self._running.discard(work)
+        self._free.set()
 
     async def _watch(self) -> None:
         extend_s = self._settings.lease_ttl_s / 3
@@ -187,9 +241,10 @@ class Executor:
             return
         for lease in lost:
             work = works[id(lease)]
-            if work.task is not None and work in self._running:
+            if work in self._running:
                 work.lost = True
-                work.task.cancel()
+                if work.task is not None:
+                    work.task.cancel()
                 self._metrics.fenced.labels("extend").inc()
 
     def _abandon(self, work: LeaseWork) -> None:
@@ -204,15 +259,18 @@ class Executor:
         self._free.set()
 
     async def _finish(self) -> None:
-        tasks = [work.task for work in self._running if work.task is not None]
-        if tasks:
-            await asyncio.wait(tasks, timeout=self._settings.stop_deadline_s)
-        late = [work for work in self._running if work.task is not None and not work.task.done()]
-        for work in late:
-            assert work.task is not None
-            work.task.cancel()
-        if late:
-            await asyncio.wait([work.task for work in late if work.task is not None], timeout=1.0)
+        try:
+            async with asyncio.timeout(self._settings.stop_deadline_s):
+                while self._running:
+                    self._free.clear()
+                    await self._free.wait()
+        except TimeoutError:
+            late = list(self._running)
+            tasks = [work.task for work in late if work.task is not None]
+            for task in tasks:
+                task.cancel()
+            if tasks:
+                await asyncio.wait(tasks, timeout=1.0)
             log.warning("executor.released", lanes=len(late))
             await self._release([work.lease for work in late])
 

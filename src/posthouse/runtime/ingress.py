@@ -10,7 +10,7 @@ from __future__ import annotations
 
 import asyncio
 import hmac
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 from dataclasses import dataclass, field
 from logging import DEBUG
 from math import ceil
@@ -18,7 +18,6 @@ from math import ceil
 import structlog
 
 from posthouse.core.entries import Incoming, trace_of
-from posthouse.core.errors import PosthouseError
 from posthouse.ports.clock import Clock
 from posthouse.ports.store import Inbox
 from posthouse.runtime.batches import Batches
@@ -89,14 +88,11 @@ class Ingress:
         self._batches: Batches[Incoming, bool] = Batches(self.store, parallel=parallel)
         self._per_user: Throttle[tuple[int, int]] = Throttle(settings.per_user)
         self._per_ip: Throttle[str] = Throttle(settings.per_ip)
-        self._limited = self._per_user.on or self._per_ip.on
+        self.limits_addresses = self._per_ip.on
+        self._limits_people = self._per_user.on
         self._unavailable = Verdict(503, settings.retry_after_s)
         self.closing = False
         self._tells = log.is_enabled_for(DEBUG)  # asked once: the road is told line by line only when somebody listens
-
-    @property
-    def limits_addresses(self) -> bool:
-        return self._per_ip.on
 
     def admit(self, endpoint: Endpoint, secret: bytes, ip: str) -> Verdict | None:
         """Look at the request before its body is read: a verdict that refuses it, or None. Constant time (S1-8)."""
@@ -106,45 +102,57 @@ class Ingress:
         if self.closing or len(self._batches) >= self.settings.waiting_max:
             endpoint.unavailable.inc()
             return self._unavailable
-        if self._limited and self._per_ip.on:
+        if self.limits_addresses:
             wait_s = self._per_ip.wait_s(ip, self._clock.monotonic())
             if wait_s:
                 endpoint.limited.inc()
                 return Verdict(429, max(1, ceil(wait_s)))
         return None
 
-    def receive(self, endpoint: Endpoint, body: bytes) -> asyncio.Future[bool] | Verdict:
-        """Read what routing needs and queue the update for the disk; or a verdict that refuses it."""
+    def receive(self, endpoint: Endpoint, body: bytes, answer: Callable[[Verdict], None]) -> None:
+        """Read what routing needs and queue the update for the disk; `answer` is called when that is decided."""
+        incoming = self._read(endpoint, body)
+        if isinstance(incoming, Verdict):
+            answer(incoming)
+            return
+
+        def stored(new: bool | None, error: BaseException | None) -> None:
+            if error is None:
+                (endpoint.stored if new else endpoint.duplicate).inc()
+                answer(OK)
+            else:
+                answer(self._refuse(endpoint, error))
+
+        self._batches.put(incoming, stored)
+
+    def _read(self, endpoint: Endpoint, body: bytes) -> Incoming | Verdict:
         try:
             incoming = peek(endpoint.bot_id, body, lane_by=endpoint.lane_by)
         except MalformedUpdate as error:
             endpoint.malformed.inc()
             log.warning("update.malformed", bot=endpoint.name, error=str(error)[:200])
             return MALFORMED
-        if self._limited and self._per_user.on:
+        if self._limits_people:
             person = peek_person(body)
             key = (incoming.bot_id, incoming.lane if person is None else person)
             wait_s = self._per_user.wait_s(key, self._clock.monotonic())
             if wait_s:
                 endpoint.limited.inc()
                 return Verdict(429, max(1, ceil(wait_s)))
-        return self._batches.submit(incoming)
+        return incoming
 
     async def accept(self, endpoint: Endpoint, body: bytes) -> Verdict:
         """Store one update and say what to answer; returns after the disk has it."""
-        stored = self.receive(endpoint, body)
-        if isinstance(stored, Verdict):
-            return stored
-        try:
-            return self.acknowledge(endpoint, await stored)
-        except PosthouseError as error:
-            return self.refuse(endpoint, error)
+        answered: asyncio.Future[Verdict] = asyncio.get_running_loop().create_future()
 
-    def acknowledge(self, endpoint: Endpoint, new: bool) -> Verdict:
-        (endpoint.stored if new else endpoint.duplicate).inc()
-        return OK
+        def answer(verdict: Verdict) -> None:
+            if not answered.done():
+                answered.set_result(verdict)
 
-    def refuse(self, endpoint: Endpoint, error: BaseException) -> Verdict:
+        self.receive(endpoint, body, answer)
+        return await answered
+
+    def _refuse(self, endpoint: Endpoint, error: BaseException) -> Verdict:
         endpoint.unavailable.inc()
         log.error("update.not_stored", bot=endpoint.name, error=str(error))
         return self._unavailable

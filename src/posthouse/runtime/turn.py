@@ -16,18 +16,21 @@ from __future__ import annotations
 
 import asyncio
 import traceback
-from collections.abc import Awaitable, Callable, Iterable
+from collections.abc import Awaitable, Callable, Coroutine, Generator, Iterable
+from contextvars import copy_context
 from logging import DEBUG
 from math import inf
+from types import coroutine
 from typing import Any, TypeVar
 
+import msgspec
 import structlog
 
 from posthouse.core.effects import Effects
 from posthouse.core.entries import Entry, trace_of
 from posthouse.core.errors import Retryable, StoreUnavailable, Terminal
 from posthouse.core.leases import Burial, CallRecord, Lease, Settlement
-from posthouse.core.outcomes import DONE, Dead, Done, OnDead, Outcome, Retry
+from posthouse.core.outcomes import DONE, Dead, Done, OnDead, Retry
 from posthouse.ports.clock import Clock
 from posthouse.ports.store import Journal, Turns, TurnTransaction
 from posthouse.programs.actions import Actions
@@ -53,35 +56,23 @@ class HandlerCrash(Exception):
     """Every try of the entry began, and none came to an end: it takes the process along."""
 
 
-class LeaseWork:
-    """The work on one lease: what has been done of it and is not committed yet."""
+class LeaseWork(msgspec.Struct, eq=False):
+    """The work on one lease: what has been done of it and is not committed yet.
 
-    __slots__ = (
-        "bot",
-        "deadline",
-        "effects",
-        "journaled",
-        "lease",
-        "left",
-        "lost",
-        "started_at",
-        "task",
-        "timed_out",
-        "uncommitted",
-    )
+    `task` runs its handlers, and only while they run: a task is not the lease's alone (`runtime.executor`).
+    """
 
-    def __init__(self, lease: Lease, bot: RunningBot, now: float) -> None:
-        self.lease = lease
-        self.bot = bot
-        self.left = len(lease.entries)
-        self.uncommitted: list[int] = []
-        self.effects: Effects | None = None
-        self.journaled = False
-        self.started_at = now
-        self.deadline = now + bot.policy.handler_timeout_s
-        self.timed_out = False
-        self.lost = False
-        self.task: asyncio.Task[None] | None = None
+    lease: Lease
+    bot: RunningBot
+    started_at: float
+    left: int
+    uncommitted: list[int] = []
+    effects: Effects | None = None
+    journaled: bool = False
+    deadline: float = inf
+    timed_out: bool = False
+    lost: bool = False
+    task: asyncio.Task[None] | None = None
 
     def add(self, turn: Turn) -> None:
         """Take a finished turn along to the next commit; the turns after it see its state."""
@@ -141,7 +132,7 @@ class TurnRunner:
         nudge_timers: Callable[[], None] = lambda: None,
         commits_parallel: int = 1,
     ) -> None:
-        self._bots = bots
+        self.bots = bots
         self.turns = turns
         self.journal = journal
         self._stow = stow
@@ -152,60 +143,60 @@ class TurnRunner:
         self._commits = Batches(self._settle_batch, parallel=commits_parallel)
 
     def begin(self, lease: Lease) -> LeaseWork:
-        return LeaseWork(lease, self._bots[lease.bot_id], self._clock.monotonic())
-
-    def serves(self, lease: Lease) -> bool:
-        return lease.bot_id in self._bots
+        return LeaseWork(lease, self.bots[lease.bot_id], self._clock.monotonic(), len(lease.entries))
 
     def suspects(self, lease: Lease) -> bool:
         """Whether all tries of the head have begun and none has ended: it may be what kills the process."""
-        bot = self._bots.get(lease.bot_id)
+        bot = self.bots.get(lease.bot_id)
         return bot is not None and 1 < bot.policy.retry.attempts_max < lease.attempts == _tries_max(bot.policy)
 
     # -- the story ----------------------------------------------------------------------------------------------
 
-    async def run(self, work: LeaseWork) -> None:
-        """Run every entry of the lease and commit what they did."""
+    async def run(self, work: LeaseWork) -> Settlement | None:
+        """Run every entry of the lease. Returns what ends it and is still to be committed; None when it has ended."""
         for entry in work.lease.entries:
             turn, reach = self._load(work, entry)
-            failure = _worn_out(work, turn) or await self._perform(work, turn)
-            outcome = self._decide(work, turn, failure)
+            failure = await self._perform(work, turn)
+            outcome = DONE if failure is None else self._decide(work, turn, failure)
             work.left -= 1
             if isinstance(outcome, Done):
                 if reach.transaction is not None:
                     await self._commit_alone(work, turn, reach)
                     if not work.left:
-                        return  # the lease ended with that commit
+                        return None  # the lease ended with that commit
                 else:
                     work.add(turn)
                     if work.left and self._clock.monotonic() - work.started_at > COMMIT_AFTER_S:
-                        await self._commit(work, work.settlement(keep=True))
+                        await self.commit(work, work.settlement(keep=True))
             else:
                 await reach.undo()
                 if await self._give_up_or_retry(work, turn, outcome):
-                    return
+                    return None
             if work.lost:
-                return
-        await self._commit(work, work.settlement())
+                return None
+        return work.settlement()
 
     def _load(self, work: LeaseWork, entry: Entry) -> tuple[Turn, TurnReach]:
-        now = self._clock.monotonic()
-        work.deadline = now + work.bot.policy.handler_timeout_s
+        lease = work.lease
         reach = TurnReach(self, work, entry)
-        attempt = work.lease.attempts if entry is work.lease.entries[0] else 1
-        return Turn(entry, reach=reach, states=work.lease.states, attempt=attempt, bot=work.bot.name), reach
+        attempt = lease.attempts if entry is lease.entries[0] else 1
+        return Turn(entry, reach=reach, states=lease.states, attempt=attempt, bot=work.bot.identity.name), reach
 
     async def _perform(self, work: LeaseWork, turn: Turn) -> BaseException | None:
         """Run the program. Whatever a handler raises ends here: the one place that catches the author's exceptions."""
+        policy = work.bot.policy
+        if turn.attempt > _tries_max(policy):
+            return _worn_out(turn)
         started = self._clock.monotonic()
+        work.deadline = started + policy.handler_timeout_s
         failure: BaseException | None = None
         try:
-            await work.bot.program.perform(turn)
+            await _in_its_own_context(work.bot.program.perform(turn))
             if turn.uploads:
                 await self._stow(turn)
         except asyncio.CancelledError as error:
             if work.timed_out:
-                failure = HandlerTimeout(f"the handler ran longer than {work.bot.policy.handler_timeout_s:g} s")
+                failure = HandlerTimeout(f"the handler ran longer than {policy.handler_timeout_s:g} s")
             elif _is_cancelled():
                 raise
             else:
@@ -216,13 +207,12 @@ class TurnRunner:
             _uncancel()
             work.timed_out = False
         work.deadline = inf  # only a handler is cut off, never a commit
-        self._observe(turn, "done" if failure is None else "failed", self._clock.monotonic() - started)
+        ran = self._metrics.turn_seconds.labels(turn.bot, "done" if failure is None else "failed")
+        ran.observe(self._clock.monotonic() - started)
         return failure
 
-    def _decide(self, work: LeaseWork, turn: Turn, failure: BaseException | None) -> Outcome:
-        """The outcome of a turn, and a log line when it is not Done."""
-        if failure is None:
-            return DONE
+    def _decide(self, work: LeaseWork, turn: Turn, failure: BaseException) -> Retry | Dead:
+        """The outcome of a turn that failed, and its log line."""
         outcome = outcome_of(failure, turn.attempt, work.bot.policy)
         log.warning(
             "turn.died" if isinstance(outcome, Dead) else "turn.failed",
@@ -239,12 +229,12 @@ class TurnRunner:
     async def _give_up_or_retry(self, work: LeaseWork, turn: Turn, outcome: Retry | Dead) -> bool:
         """Commit what came before, postpone, bury or drop this turn's entry; True when the lease has ended."""
         if isinstance(outcome, Retry):
-            await self._commit(work, work.settlement(delay_s=outcome.delay_s))
+            await self.commit(work, work.settlement(delay_s=outcome.delay_s))
             return True
         bot = work.bot
         self._metrics.dead_letters.labels(bot.name, "entry", outcome.reason).inc()
         if outcome.policy is OnDead.HOLD:
-            await self._commit(work, work.settlement(hold=f"{outcome.reason}: {outcome.error.splitlines()[-1][:200]}"))
+            await self.commit(work, work.settlement(hold=f"{outcome.reason}: {outcome.error.splitlines()[-1][:200]}"))
             return True
         settlement = work.settlement(keep=work.left > 0)
         if outcome.policy is OnDead.SKIP:
@@ -252,12 +242,22 @@ class TurnRunner:
         else:
             settlement.done = [*settlement.done, turn.entry.entry_id]
         settlement.journaled = True
-        await self._commit(work, settlement)
+        await self.commit(work, settlement)
         return work.left == 0
 
     # -- commits ------------------------------------------------------------------------------------------------
 
-    async def _commit(self, work: LeaseWork, settlement: Settlement) -> None:
+    def commit_last(self, work: LeaseWork, last: Settlement, then: Callable[[BaseException | None], None]) -> None:
+        """Queue what ends the lease; `then` is called when it is committed, or with an error: try `commit` then."""
+
+        def committed(held: bool | None, error: BaseException | None) -> None:
+            if held is False:
+                self._fenced(work)
+            then(error)
+
+        self._commits.put(last, committed)
+
+    async def commit(self, work: LeaseWork, settlement: Settlement) -> None:
         """Commit together with whoever else is ready; keep trying while the store is away and the lease may hold."""
         delay_s = 0.05
         while True:
@@ -318,7 +318,6 @@ class TurnRunner:
             work.left += 1
             outcome = self._decide(work, turn, failure)
             work.left -= 1
-            assert not isinstance(outcome, Done)
             work.lost = await self._give_up_or_retry(work, turn, outcome)
             return
         work.remember(turn)
@@ -348,10 +347,7 @@ class TurnRunner:
     async def before_transaction(self, work: LeaseWork) -> None:
         """A turn's own transaction carries that turn alone, so what came before it is committed first."""
         if work.uncommitted:
-            await self._commit(work, work.settlement(keep=True))
-
-    def _observe(self, turn: Turn, outcome: str, seconds: float) -> None:
-        self._metrics.turn_seconds.labels(turn.bot, outcome).observe(seconds)
+            await self.commit(work, work.settlement(keep=True))
 
 
 def _tell(settlement: Settlement) -> None:
@@ -372,10 +368,8 @@ def _tries_max(policy: TurnPolicy) -> int:
     return allowed + 1 if allowed > 1 else allowed
 
 
-def _worn_out(work: LeaseWork, turn: Turn) -> HandlerCrash | None:
+def _worn_out(turn: Turn) -> HandlerCrash:
     """A try is counted before it runs, so one too many means that the process died in the others; it is not run."""
-    if turn.attempt <= _tries_max(work.bot.policy):
-        return None
     return HandlerCrash(
         f"{turn.attempt - 1} tries began and none ended: the process died, or lost its lease, each time"
     )
@@ -393,17 +387,31 @@ def outcome_of(failure: BaseException, attempts: int, policy: TurnPolicy) -> Ret
     return Retry(max(policy.retry.delay_s(attempts), 0.001), error)
 
 
-class TurnReach:
+@coroutine
+def _in_its_own_context(handling: Coroutine[Any, Any, None]) -> Generator[Any, Any, None]:
+    """Await a handler so that what it sets in its context variables ends with it: its task has other turns to run."""
+    run = copy_context().run
+    step: Callable[[Any], Any] = handling.send
+    value: Any = None
+    while True:
+        try:
+            waited_for = run(step, value)
+        except StopIteration:
+            return
+        try:
+            step, value = handling.send, (yield waited_for)
+        except BaseException as error:  # the handler is cancelled, or what it waited for went wrong
+            step, value = handling.throw, error
+
+
+class TurnReach(msgspec.Struct, eq=False):
     """What one turn can reach: its transaction, its chat's state, its recorded calls."""
 
-    __slots__ = ("_entry", "_runner", "_work", "failure", "transaction")
-
-    def __init__(self, runner: TurnRunner, work: LeaseWork, entry: Entry) -> None:
-        self._runner = runner
-        self._work = work
-        self._entry = entry
-        self.transaction: TurnTransaction | None = None
-        self.failure: Exception | None = None
+    _runner: TurnRunner
+    _work: LeaseWork
+    _entry: Entry
+    transaction: TurnTransaction | None = None
+    failure: Exception | None = None
 
     async def transact(self, function: Callable[..., R], *args: Any) -> R:
         if self.transaction is None:

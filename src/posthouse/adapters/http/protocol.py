@@ -14,8 +14,9 @@ gains: docs/decisions/0012-webhook-protocol.md.
 from __future__ import annotations
 
 import asyncio
-from typing import Any
+from typing import Any, ClassVar
 
+import msgspec
 from uvicorn.protocols.http.httptools_impl import HttpToolsProtocol
 
 from posthouse.adapters.http.ingress import SECRET_HEADER, WebhookApp
@@ -46,30 +47,18 @@ class _NoEvent:
     def set(self) -> None: ...
 
 
-class WebhookCycle:
+class WebhookCycle(msgspec.Struct, eq=False):
     """One webhook request between its headers and its answer. Has what `HttpToolsProtocol` asks of a cycle."""
 
-    message_event = _NoEvent()
+    message_event: ClassVar = _NoEvent()
 
-    __slots__ = ("body", "disconnected", "endpoint", "keep_alive", "more_body", "protocol", "response_complete")
-
-    def __init__(self, protocol: WebhookProtocol, endpoint: Endpoint, keep_alive: bool) -> None:
-        self.protocol = protocol
-        self.endpoint = endpoint
-        self.keep_alive = keep_alive
-        self.body = b""
-        self.more_body = True
-        self.response_complete = False
-        self.disconnected = False
-
-    def stored(self, future: asyncio.Future[bool]) -> None:
-        """The commit has called back: the update is on disk, or it could not be stored."""
-        ingress = self.protocol.ingress
-        error = asyncio.CancelledError() if future.cancelled() else future.exception()
-        if error is None:
-            self.answer(ingress.acknowledge(self.endpoint, future.result()))
-        else:
-            self.answer(ingress.refuse(self.endpoint, error))
+    protocol: WebhookProtocol
+    endpoint: Endpoint
+    keep_alive: bool
+    body: bytes = b""
+    more_body: bool = True
+    response_complete: bool = False
+    disconnected: bool = False
 
     def answer(self, verdict: Verdict) -> None:
         if self.response_complete or self.disconnected:
@@ -107,23 +96,27 @@ class WebhookProtocol(HttpToolsProtocol):
         """Only what a webhook needs; uvicorn's scope is made when a request turns out to need one."""
         self.url = b""
         self.headers = []
-        self.expect_100_continue = False
+
+    def on_header(self, name: bytes, value: bytes) -> None:
+        self.headers.append((name.lower(), value))
 
     def _use_asgi(self) -> None:
         """Go uvicorn's way with a request whose headers have been read."""
-        url, headers, expect = self.url, self.headers, self.expect_100_continue
+        url, headers = self.url, self.headers
         super().on_message_begin()
-        self.url, self.expect_100_continue = url, expect
-        self.headers.extend(headers)  # the list that the scope has
+        self.url = url
+        for name, value in headers:
+            super().on_header(name, value)  # into the list that the scope has
         super().on_headers_complete()
 
     def on_headers_complete(self) -> None:
         endpoint = self._endpoints.get(self.url)
         cycle = self.cycle
+        headers = dict(self.headers)
         if (
             endpoint is None
             or (cycle is not None and not cycle.response_complete)
-            or self.expect_100_continue
+            or b"expect" in headers
             or self.parser.get_method() != b"POST"
             or self.parser.should_upgrade()
         ):
@@ -131,16 +124,13 @@ class WebhookProtocol(HttpToolsProtocol):
             return
         webhook = WebhookCycle(self, endpoint, self.parser.should_keep_alive())
         self.cycle = webhook  # type: ignore[assignment]
-        secret = b""
-        length = 0
-        for name, value in self.headers:
-            if name == SECRET_HEADER:
-                secret = value
-            elif name == b"content-length" and value.isdigit():
-                length = int(value)
-        address = self._address_of(self.client[0] if self.client else "", self.headers)
-        verdict = self.ingress.admit(endpoint, secret, address)
-        if verdict is None and length > self.ingress.settings.body_max_bytes:
+        ingress = self.ingress
+        address = ""
+        if ingress.limits_addresses and self.client:
+            address = self._address_of(self.client[0], self.headers)
+        verdict = ingress.admit(endpoint, headers.get(SECRET_HEADER, b""), address)
+        length = headers.get(b"content-length", b"0")
+        if verdict is None and length.isdigit() and int(length) > ingress.settings.body_max_bytes:
             verdict = Verdict(413)
         if verdict is not None:
             webhook.keep_alive = False  # the body is still to come, and nobody will read it
@@ -161,11 +151,7 @@ class WebhookProtocol(HttpToolsProtocol):
             super().on_message_complete()
         elif not cycle.response_complete:
             cycle.more_body = False
-            stored = self.ingress.receive(cycle.endpoint, cycle.body)
-            if isinstance(stored, Verdict):
-                cycle.answer(stored)
-            else:
-                stored.add_done_callback(cycle.stored)
+            self.ingress.receive(cycle.endpoint, cycle.body, cycle.answer)
 
     def answered(self) -> None:
         """The connection is free again: for what was pipelined, or to be closed when it stays idle.
