@@ -36,8 +36,6 @@ if TYPE_CHECKING:
 
 HANDLE_FIELD = "posthouse_handle"  # stands in for `message_id` until the sender resolves it
 
-_encode = msgspec.json.encode
-
 
 class Upload(msgspec.Struct):
     """A file named by an effect; the runtime stows it among the blobs before the commit."""
@@ -94,7 +92,7 @@ class Actions:
                 self.bot_id,
                 target if isinstance(target, int) else outbound_lane(target, self.lane),
                 "sendMessage",
-                _encode(body, enc_hook=_plain),
+                _encode(body),
                 priority,
                 when_uncertain,
                 handle,
@@ -206,7 +204,7 @@ class Actions:
             JobRequest(
                 queue=queue or str(getattr(declared, "queue", "default")),
                 task=task,
-                args=_encode(args, enc_hook=_plain),
+                args=_encode(args),
                 priority=priority,
                 delay_s=_seconds(delay),
                 attempts_max=attempts_max or int(getattr(declared, "attempts_max", 5)),
@@ -214,7 +212,7 @@ class Actions:
                 bot_id=self.bot_id,
                 lane=self.lane,
                 notify=notify,
-                data=_encode(data, enc_hook=_plain),
+                data=_encode(data),
                 trace=self.trace,
             )
         )
@@ -224,7 +222,7 @@ class Actions:
 
         A timer with the same `key` in this lane is replaced.
         """
-        payload = _encode(Event(event, msgspec.Raw(_encode(data, enc_hook=_plain)), self.trace))
+        payload = _encode(Event(event, msgspec.Raw(_encode(data)), self.trace))
         self.effects.timers.append(
             TimerRequest(self.bot_id, self.lane, _seconds(delay), payload, key=key, trace=self.trace)
         )
@@ -260,7 +258,7 @@ class Actions:
             priority = Priority.ANSWER if is_answer(method) else Priority.REPLY
         _check_delivery(priority, when_uncertain)
         chat = outbound_lane(body.get("chat_id"), self.lane)
-        payload = _encode(body, enc_hook=_plain)
+        payload = _encode(body)
         delivery = Outgoing(
             self.bot_id, chat, method, payload, priority, when_uncertain, handle, self.cause, self.trace
         )
@@ -296,6 +294,9 @@ def _plain(value: Any) -> Any:
     if hasattr(value, "model_dump"):
         return _dumped(value)
     raise AuthorError(f"{type(value).__name__} cannot be written as JSON: pass plain values or aiogram objects")
+
+
+_encode = msgspec.json.Encoder(enc_hook=_plain).encode
 
 
 def _check_delivery(priority: int, when_uncertain: str) -> None:

@@ -44,7 +44,7 @@ class App:
         self.crons: dict[str, CronSpec] = {}
         self._handlers: dict[str, list[tuple[Fits, Handler]]] = {}
         self._middlewares: list[Middleware] = []
-        self._chain: Handler = self._route
+        self._chain: Handler | None = None  # through the middlewares, when there are any
         self._startup: list[Hook] = []
         self._shutdown: list[Hook] = []
 
@@ -182,17 +182,18 @@ class App:
 
     async def perform(self, turn: Turn) -> None:
         turn.texts = self.texts
-        await self._chain(turn)
+        handler = self._chain or self._handler_of(turn)
+        await handler(turn)
         turn.pack_session()
 
     async def _route(self, turn: Turn) -> None:
-        kind = turn.kind
-        for fits, handler in self._handlers.get(kind, ()):
+        await self._handler_of(turn)(turn)
+
+    def _handler_of(self, turn: Turn) -> Handler:
+        for fits, handler in self._handlers.get(turn.kind, ()):
             if fits(turn):
-                await handler(turn)
-                return
-        if kind == "callback_query":
-            turn.answer()
+                return handler
+        return _unmatched
 
     def _register(self, kind: str, fits: Fits) -> Callable[[Handler], Handler]:
         def register(handler: Handler) -> Handler:
@@ -200,6 +201,11 @@ class App:
             return handler
 
         return register
+
+
+async def _unmatched(turn: Turn) -> None:
+    if turn.kind == "callback_query":
+        turn.answer()
 
 
 def _wrapped(layer: Middleware, inner: Handler) -> Handler:

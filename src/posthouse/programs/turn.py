@@ -7,6 +7,7 @@ from typing import TYPE_CHECKING, Any, Protocol, TypeVar
 
 import msgspec
 
+from posthouse.core.effects import Effects
 from posthouse.core.entries import Entry, trace_of
 from posthouse.core.errors import AuthorError
 from posthouse.core.leases import CallRecord
@@ -19,8 +20,8 @@ R = TypeVar("R")
 
 SESSION = ""  # the name of the native program's piece of state
 
-_decode = msgspec.json.decode
-_encode = msgspec.json.encode
+_decode = msgspec.json.Decoder().decode
+_encode = msgspec.json.Encoder().encode
 
 
 class Reach(Protocol):
@@ -73,14 +74,14 @@ class Turn(Actions):
         bot: str = "",
         texts: dict[str, dict[str, str]] | None = None,
     ) -> None:
-        lane = entry.lane
-        super().__init__(
-            entry.bot_id,
-            lane,
-            lane if lane > -(2**51) else None,
-            cause=entry.entry_id,
-            trace=trace_of(entry.bot_id, entry.entry_id),
-        )
+        # Not by way of Actions.__init__: one is made for every update, and a call more is a call more.
+        self.bot_id = bot_id = entry.bot_id
+        self.lane = lane = entry.lane
+        self.chat_id = lane if lane > -(2**51) else None
+        self.cause = cause = entry.entry_id
+        self.trace = trace_of(bot_id, cause)
+        self.effects = Effects()
+        self.uploads = None
         self.entry = entry
         self.attempt = attempt
         self.bot = bot
@@ -106,7 +107,7 @@ class Turn(Actions):
     @property
     def kind(self) -> str:
         """`"message"`, `"callback_query"`, … or `"event"` for timers and finished jobs."""
-        if not self.entry.is_update:
+        if self.entry.entry_id < 0:
             return "event"
         for key in self.update:
             if key != "update_id":
