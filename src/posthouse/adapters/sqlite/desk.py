@@ -66,11 +66,14 @@ class SqliteDesk:
             where.add("id > ?", filter.after)
         if id is not None:
             where.add("id = ?", id)
-        found = []
+        found: Rows = []
+        body = "payload" if id is not None else "NULL"
+        # Without a LIMIT: the states are in memory, so the rows that fit are counted here.
         for key, lane_key, received, attempts, due, payload in connection.execute(
-            f"SELECT id, lane, received_us, attempts, due_us, payload FROM inbox {where} ORDER BY id LIMIT ?",
-            (*where.arguments, filter.limit),
+            f"SELECT id, lane, received_us, attempts, due_us, {body} FROM inbox {where} ORDER BY id", where.arguments
         ):
+            if len(found) == filter.limit:
+                break
             bot_id, entry_id = self._core.entry_of(key)
             lane = self._turns.book.lanes.get(lane_key)
             state = "waiting"
@@ -113,12 +116,15 @@ class SqliteDesk:
             where.add("id > ?", filter.after)
         if id is not None:
             where.add("id = ?", id)
-        found = []
-        for key, lane_key, _, method, payload, attempts, unknown, created, due, trace in connection.execute(
-            "SELECT id, lane, priority, method, payload, attempts, unknown, created_us, due_us, trace FROM outbox"
-            f" {where} ORDER BY id LIMIT ?",
-            (*where.arguments, filter.limit),
-        ).fetchall():
+        found: Rows = []
+        body = "payload" if id is not None else "NULL"
+        for key, lane_key, method, payload, attempts, unknown, created, due, trace in connection.execute(
+            f"SELECT id, lane, method, {body}, attempts, unknown, created_us, due_us, trace FROM outbox"
+            f" {where} ORDER BY id",
+            where.arguments,
+        ):
+            if len(found) == filter.limit:
+                break
             bot_id, chat = self._core.lane_of(lane_key)
             sending = any(
                 lane is not None and lane.token and lane.window and lane.window[0][0][1] == key

@@ -104,6 +104,23 @@ class ListContract:
         assert first.chat != second.chat
         assert leased.lane != held.lane
 
+    async def test_a_list_is_as_long_as_its_limit_whatever_it_is_narrowed_by(self, store: Store) -> None:
+        """Rows that do not fit the filter do not use up the limit."""
+        unlimited(store)
+        await want(store, *(say("x", chat=LANE + n) for n in range(4)))
+        await store.inbox.ingest([update(n, lane=LANE + n) for n in range(11, 15)])
+        leases = {lease.lane: lease for lease in await store.turns.claim(8, 1)}
+        [last] = [lease for lane, lease in leases.items() if lane == LANE + 14]
+        assert await store.turns.settle([Settlement(last, [], Effects(), hold="an operator looks")]) == [True]
+        [row] = await store.desk.list("inbox", Filter(state="held", limit=1))
+        assert row.lane == LANE + 14
+        *_, unsure = sorted(await claim_deliveries(store, 4), key=lambda lease: lease.id)
+        again = DeliverySettlement(unsure, delay_s=60.0, unknown=True, error="reset")
+        assert await store.outbox.settle([again]) == [True]
+        [row] = await store.desk.list("outbox", Filter(state="uncertain", limit=1))
+        assert row.id == unsure.id
+        assert len(await store.desk.list("outbox", Filter(state="sending", limit=2))) == 2
+
     async def test_jobs_are_shown_with_their_queue(self, store: Store) -> None:
         """The list of jobs has task, queue, attempts and state, and narrows by queue and state."""
         await store.jobs.enqueue([job("r1"), job("r2"), job("o", queue="other")])
