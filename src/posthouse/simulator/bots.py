@@ -60,6 +60,8 @@ class Bot:
     bell: Bell = field(default_factory=Bell)
     """Rings when an update was created or the webhook changed."""
     message_id: int = 0
+    stars: int = 0
+    """Its balance in Telegram Stars."""
 
     @property
     def wanted_kinds(self) -> frozenset[str]:

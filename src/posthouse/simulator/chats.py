@@ -26,6 +26,8 @@ MESSAGES_KEPT = 5_000
 ANONYMOUS_ADMIN: Wire = {"id": 1087968824, "is_bot": True, "first_name": "Group", "username": "GroupAnonymousBot"}
 CHANNEL_SENDER: Wire = {"id": 136817688, "is_bot": True, "first_name": "Channel", "username": "Channel_Bot"}
 """Whom Telegram names as the sender when somebody speaks for a chat."""
+POCKET_STARS = 10_000
+"""What a new person has, so that a first payment works; top up or take away to try others."""
 
 
 @dataclass(slots=True, eq=False)
@@ -40,6 +42,7 @@ class Person:
     bio: str = ""
     deactivated: bool = False
     """The account was deleted."""
+    stars: int = POCKET_STARS
 
     def wire(self) -> Wire:
         user: Wire = {"id": self.id, "is_bot": False, "first_name": self.first_name}

@@ -7,6 +7,8 @@ from typing import Any
 
 import msgspec
 
+from posthouse.simulator.invoices import Invoice
+from posthouse.simulator.media import Media
 from posthouse.simulator.parameters import Parameters
 from posthouse.simulator.refusals import bad_request
 
@@ -52,6 +54,20 @@ def parse_markup(parameters: Parameters) -> Markup:
     if "keyboard" in markup:
         _check_rows(markup["keyboard"], 'field "keyboard" must be an Array of Arrays')
     return Markup(keyboard=markup or None)
+
+
+def check_pay_button(markup: Markup, media: Media | None) -> Markup:
+    """The markup of an invoice begins with a pay button, which is added when there is none at all; nothing else
+    has one. Or raise Refusal."""
+    if not isinstance(media, Invoice):
+        if any("pay" in button for row in markup.inline or [] for button in row):
+            raise bad_request("BUTTON_TYPE_INVALID")
+        return markup
+    if markup.inline is None:
+        return Markup([[{"text": media.pay_text, "pay": True}]], markup.keyboard)
+    if "pay" not in markup.inline[0][0]:
+        raise bad_request("REPLY_MARKUP_BUY_EMPTY")
+    return markup
 
 
 def _check_rows(rows: object, text: str) -> list[list[Any]]:

@@ -16,6 +16,7 @@ from typing import Literal, Self
 
 import uvicorn
 
+from posthouse.simulator.billing import Billing
 from posthouse.simulator.bot_api import BotApi, Receive, Scope, Send, cut_connection
 from posthouse.simulator.clock import Clock, RealClock
 from posthouse.simulator.control import control_app
@@ -70,6 +71,7 @@ class Simulator:
         self._tasks = [
             asyncio.create_task(self._server.serve([listener]), name="simulator server"),
             asyncio.create_task(Webhooks(self.world).run(), name="simulator webhooks"),
+            asyncio.create_task(Billing(self.world).run(), name="simulator billing"),
         ]
         serving = self._tasks[0]
         serving.add_done_callback(lambda _: ready.set())
@@ -81,9 +83,10 @@ class Simulator:
     async def __aexit__(self, *_: object) -> None:
         assert self._server is not None
         self._server.stopping.set()
-        serving, pushing = self._tasks
-        pushing.cancel()
-        await asyncio.gather(pushing, return_exceptions=True)
+        serving, *others = self._tasks
+        for task in others:
+            task.cancel()
+        await asyncio.gather(*others, return_exceptions=True)
         await serving
 
     async def run_forever(self) -> None:

@@ -4,7 +4,8 @@
           ├─ people   by id                                                             chats.py
           ├─ chats    by ref: `<bot id>:<person id>` for a private chat, the chat id for a group
           ├─ queries  by id
-          └─ files    by unique id, one shelf for all                                   files.py
+          ├─ files    by unique id, one shelf for all                                   files.py
+          └─ payments invoices, checkouts, subscriptions, Stars                               payments.py
 
 State and lookups only, in memory. What people do is in `people/`, what bots do in `methods/`, what Telegram does
 with the resulting updates in `methods/polling.py` and `delivery.py`.
@@ -22,6 +23,7 @@ from posthouse.simulator.chats import Chat, Message, Person
 from posthouse.simulator.files import Shelf
 from posthouse.simulator.journal import Journal
 from posthouse.simulator.members import Member
+from posthouse.simulator.payments import Payments
 from posthouse.simulator.refusals import Refusal
 from posthouse.simulator.updates import UpdateQueue
 
@@ -57,6 +59,7 @@ class Town:
         self.chats: dict[str, Chat] = {}
         self.queries: dict[str, Query] = {}
         self.files = Shelf()
+        self.payments = Payments(dice)
         self._next_person_id = 100_001
 
     def now(self) -> float:

@@ -76,6 +76,7 @@ class World:
         self.journal.clear()
         for bot in old.bots.values():
             bot.bell.ring()
+        old.payments.bell.ring()
         self.webhooks_bell.ring()
 
     def pace(self, bot: Bot, chat: Chat, *, paid: bool = False) -> None:

@@ -6,7 +6,7 @@ from fastapi import APIRouter, HTTPException
 
 from posthouse.simulator import views
 from posthouse.simulator.control.finder import Finder, WithinS
-from posthouse.simulator.people import groups, inline, payments
+from posthouse.simulator.people import groups, inline
 from posthouse.simulator.world import World
 
 
@@ -52,19 +52,6 @@ def routes_of_people(world: World) -> APIRouter:
     @routes.post("/inline_queries")
     async def ask_inline(asking: views.InlineAsking) -> views.Query:
         query = inline.ask_inline(world.town, find.person(asking.person), find.bot(asking.bot), asking.text)
-        return views.Query.model_validate(query)
-
-    @routes.post("/checkouts")
-    async def check_out(checkout: views.Checkout) -> views.Query:
-        """Confirm a payment: the bot gets a pre_checkout_query and, once it agrees, a successful_payment."""
-        query = payments.check_out(
-            world.town,
-            find.person(checkout.person),
-            find.bot(checkout.bot),
-            currency=checkout.currency,
-            amount=checkout.amount,
-            payload=checkout.payload,
-        )
         return views.Query.model_validate(query)
 
     @routes.get("/queries/{query_id}")

@@ -15,7 +15,7 @@ from posthouse.simulator.formatting import (
     Entity,
     render,
 )
-from posthouse.simulator.keyboards import Markup, parse_markup
+from posthouse.simulator.keyboards import Markup, check_pay_button, parse_markup
 from posthouse.simulator.media import Media
 from posthouse.simulator.methods.call import TRUE, Call, Methods
 from posthouse.simulator.parameters import Parameters
@@ -90,7 +90,7 @@ def send_chat_action(call: Call) -> bool:
 def deliver(call: Call, *, text: str = "", entities: list[Entity] | None = None, media: Media | None = None) -> Wire:
     """The common end of every send method: reply, markup, chat, limits, then the message exists."""
     reply = call.reply_parameters()
-    markup = parse_markup(call.parameters)
+    markup = check_pay_button(parse_markup(call.parameters), media)
     chat = call.chat_to_write()
     replied = call.replied(chat, reply)
     call.world.pace(call.bot, chat, paid=call.parameters.flag("allow_paid_broadcast"))

@@ -1,4 +1,4 @@
-"""Answering what people ask: pressed buttons, inline queries, checkouts. Only the first answer counts."""
+"""Answering what people ask: pressed buttons and inline queries. Only the first answer counts."""
 
 from __future__ import annotations
 
@@ -6,7 +6,6 @@ import msgspec
 
 from posthouse.simulator.bots import Wire
 from posthouse.simulator.methods.call import TRUE, Call, Methods
-from posthouse.simulator.people import payments
 from posthouse.simulator.refusals import bad_request, query_too_old
 from posthouse.simulator.town import Query
 
@@ -18,8 +17,8 @@ def answer_callback_query(call: Call) -> bool:
     text = call.parameters.text("text")
     if len(text) > CALLBACK_TEXT_CHARACTERS_MAX:
         raise bad_request("MESSAGE_TOO_LONG")
-    query = _open_query(call, "callback_query", "callback_query_id")
-    _answer(
+    query = open_query(call, "callback_query", "callback_query_id")
+    answer(
         call,
         query,
         {"text": text, "show_alert": call.parameters.flag("show_alert"), "url": call.parameters.text("url")},
@@ -36,24 +35,12 @@ def answer_inline_query(call: Call) -> bool:
         raise bad_request("expected an Array of inline query results")
     if len(results) > INLINE_RESULTS_MAX:
         raise bad_request("too many inline query results specified")
-    query = _open_query(call, "inline_query", "inline_query_id")
-    _answer(call, query, {"results": results})
+    query = open_query(call, "inline_query", "inline_query_id")
+    answer(call, query, {"results": results})
     return TRUE
 
 
-def answer_pre_checkout_query(call: Call) -> bool:
-    agreed = call.parameters.flag("ok")
-    reason = call.parameters.text("error_message")
-    if not agreed and not reason:
-        raise bad_request('parameter "error_message" is required')
-    query = _open_query(call, "pre_checkout_query", "pre_checkout_query_id")
-    _answer(call, query, {"ok": agreed, "error_message": reason})
-    if agreed:
-        payments.pay(call.world.town, query)
-    return TRUE
-
-
-def _open_query(call: Call, kind: str, parameter: str) -> Query:
+def open_query(call: Call, kind: str, parameter: str) -> Query:
     """The query if it is this bot's, unanswered and not too old; or raise Refusal."""
     query = call.world.town.queries.get(call.parameters.text(parameter))
     if query is None or query.kind != kind or query.bot is not call.bot:
@@ -63,22 +50,22 @@ def _open_query(call: Call, kind: str, parameter: str) -> Query:
     return query
 
 
-def _answer(call: Call, query: Query, answer: Wire) -> None:
-    query.answer = answer
+def answer(call: Call, query: Query, given: Wire) -> None:
+    """Keep the answer and tell those who wait for it."""
+    query.answer = given
     call.world.journal.record(
         "bot.answered",
         bot_id=call.bot.id,
         chat=query.chat.ref if query.chat else None,
         person_id=query.person.id,
-        text=str(answer.get("text") or answer.get("error_message") or ""),
+        text=str(given.get("text") or given.get("error_message") or ""),
         query_id=query.id,
         query=query.kind,
-        answer=answer,
+        answer=given,
     )
 
 
 METHODS: Methods = {
     "answerCallbackQuery": answer_callback_query,
     "answerInlineQuery": answer_inline_query,
-    "answerPreCheckoutQuery": answer_pre_checkout_query,
 }

@@ -6,7 +6,7 @@ Any other name is 404, as on the real server.
 
 from __future__ import annotations
 
-from posthouse.simulator.methods import bots, media, messages, polling, queries, webhooks
+from posthouse.simulator.methods import bots, media, messages, payments, polling, queries, stars, webhooks
 from posthouse.simulator.methods.call import Methods
 from posthouse.simulator.schema import SCHEMA
 
@@ -14,8 +14,10 @@ _MODULES = (
     bots,
     media,
     messages,
+    payments,
     polling,
     queries,
+    stars,
     webhooks,
 )
 METHODS: Methods = {name: perform for module in _MODULES for name, perform in module.METHODS.items()}

@@ -8,6 +8,8 @@ from pydantic import Field
 
 from posthouse.simulator import files
 from posthouse.simulator import media as state
+from posthouse.simulator.invoices import Invoice as InvoiceState
+from posthouse.simulator.views.payments import Invoice, of_invoice
 from posthouse.simulator.views.view import View
 
 FILES_PATH = "/sim/v1/files"
@@ -76,6 +78,7 @@ class Media(View):
     dice: Dice | None = None
     sticker: Sticker | None = None
     raw: dict[str, Any] = Field(default_factory=dict)
+    invoice: Invoice | None = None
 
 
 def of_media(media: state.Media) -> Media:
@@ -84,6 +87,8 @@ def of_media(media: state.Media) -> Media:
     if isinstance(media, state.Fact):
         shape = {media.kind: media.value} if media.kind in ("location", "venue", "contact", "dice") else {}
         return Media.model_validate({"kind": media.kind, **shape, "raw": {} if shape else media.value})
+    if isinstance(media, InvoiceState):
+        return Media(kind=media.kind, invoice=of_invoice(media))
     return Media(kind=media.kind)
 
 

@@ -16,6 +16,7 @@ class Button(View):
     text: str
     callback_data: str | None = None
     url: str | None = None
+    pay: bool = False
 
 
 class Message(View):

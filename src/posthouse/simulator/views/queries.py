@@ -13,14 +13,6 @@ class InlineAsking(View):
     text: str
 
 
-class Checkout(View):
-    person: int
-    bot: int
-    currency: str = "XTR"
-    amount: int
-    payload: str
-
-
 class Query(View):
     """Something a bot was asked, with its answer once there is one."""
 
