@@ -15,6 +15,7 @@ from dataclasses import dataclass, field
 from typing import Any
 
 from posthouse.simulator.bots import Bot, Wire
+from posthouse.simulator.files import File
 from posthouse.simulator.formatting import Entity
 from posthouse.simulator.invites import InviteLink, JoinRequest
 from posthouse.simulator.keyboards import Button
@@ -68,6 +69,7 @@ class Chat:
     """Everybody who is or was in it; empty for a private chat."""
     username: str = ""
     description: str = ""
+    photo: File | None = None
     permissions: frozenset[str] = USUAL_PERMISSIONS
     """What ordinary members may do."""
     slow_mode_s: int = 0
@@ -241,6 +243,11 @@ class Message:
         if self.signature:
             sender["author_signature"] = self.signature
         return sender
+
+    @property
+    def is_service(self) -> bool:
+        """Whether the chat says this about itself."""
+        return bool(self.service) or (self.media is not None and self.media.kind == "new_chat_photo")
 
     @property
     def update_kind(self) -> str:

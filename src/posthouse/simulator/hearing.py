@@ -6,6 +6,7 @@ from collections.abc import Iterable
 
 from posthouse.simulator.bots import Bot, Wire
 from posthouse.simulator.chats import Chat, Message, Person
+from posthouse.simulator.media import Media
 from posthouse.simulator.town import Town
 
 
@@ -17,7 +18,7 @@ def hearers(message: Message) -> list[Bot]:
 def _hears(bot: Bot, message: Message) -> bool:
     """Privacy mode: in a group a bot hears what is addressed to it, and all service messages."""
     chat = message.chat
-    if chat.is_private or not bot.privacy or bot.id in chat.admins or message.service:
+    if chat.is_private or not bot.privacy or bot.id in chat.admins or message.is_service:
         return True
     if message.reply_to is not None and message.reply_to.sender is bot:
         return True
@@ -27,16 +28,29 @@ def _hears(bot: Bot, message: Message) -> bool:
     return name.lower() == bot.username.lower() if at else chat.last_bot_id in (None, bot.id)
 
 
+def speaker(chat: Chat, sender: Bot | Person, now: float) -> Chat | None:
+    """The chat in whose name somebody speaks there: a channel always, a group for its anonymous administrators."""
+    if chat.is_private:
+        return None
+    return chat if chat.is_channel or chat.member(sender, now).is_anonymous else None
+
+
 def post_service(
-    town: Town, chat: Chat, actor: Bot | Person, service: Wire, *, thread_id: int = 0, also: Iterable[Bot] = ()
+    town: Town,
+    chat: Chat,
+    actor: Bot | Person,
+    service: Wire,
+    *,
+    media: Media | None = None,
+    thread_id: int = 0,
+    also: Iterable[Bot] = (),
 ) -> Message:
     """Write a service message into the chat. Every bot in it is told, also the one whose doing it is.
 
     `also` names bots that are told although they are outside by now.
     """
-    message = Message(0, chat, actor, int(town.now()), service=service, thread_id=thread_id)
-    if chat.is_channel:
-        message.sender_chat = chat
+    message = Message(0, chat, actor, int(town.now()), media=media, service=service, thread_id=thread_id)
+    message.sender_chat = speaker(chat, actor, town.now())
     town.post(message)
     message.cursor = town.journal.record(
         "service.posted",
@@ -44,7 +58,7 @@ def post_service(
         chat=chat.ref,
         person_id=actor.id if isinstance(actor, Person) else None,
         message_id=message.id,
-        service=service,
+        service=sorted(message.service) or [media.kind if media else ""],
     )
     for bot in (*hearers(message), *also):
         town.announce(bot, message.update_kind, message.wire(bot), chat.id)

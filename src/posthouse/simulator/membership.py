@@ -7,11 +7,14 @@ also leave a service message, except in a channel.
 
 from __future__ import annotations
 
+from dataclasses import replace
+
 from posthouse.simulator.bots import Bot, Wire
 from posthouse.simulator.chats import Chat, Person
 from posthouse.simulator.hearing import post_service
 from posthouse.simulator.invites import InviteLink
 from posthouse.simulator.members import Member, Status
+from posthouse.simulator.rights import may_edit
 from posthouse.simulator.town import Town
 
 
@@ -96,15 +99,9 @@ def leave(
         post_service(town, chat, actor, {"left_chat_member": user.wire()}, also=gone)
 
 
-def may_edit(editor: Member, member: Member) -> bool:
-    """Whether this administrator may take an administrator's rights away: the owner, and whoever gave them."""
-    if editor.status == "creator":
-        return member.status == "administrator"
-    return (
-        editor.has_right("can_promote_members")
-        and member.status == "administrator"
-        and member.promoted_by == editor.user.id
-    )
+def retag(town: Town, chat: Chat, actor: Bot | Person, member: Member, tag: str) -> None:
+    """Give an ordinary member a tag, or take it away."""
+    change(town, chat, actor, replace(member, tag=tag))
 
 
 def _update(

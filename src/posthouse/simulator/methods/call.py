@@ -12,10 +12,13 @@ from typing import Any, Literal
 
 import msgspec
 
+from posthouse.simulator import rights
 from posthouse.simulator.bots import Bot
-from posthouse.simulator.chats import Chat, Message
+from posthouse.simulator.chats import Chat, Message, Person
+from posthouse.simulator.members import Member
 from posthouse.simulator.parameters import Parameters
 from posthouse.simulator.refusals import Refusal, bad_request, forbidden
+from posthouse.simulator.topics import GENERAL_ID
 from posthouse.simulator.world import World
 
 TRUE: Literal[True] = True
@@ -35,39 +38,83 @@ class Call:
         return self.world.clock.now()
 
     def chat(self) -> Chat:
-        """The chat that `chat_id` names, or raise Refusal."""
-        written = self.parameters.text("chat_id").strip()
-        if not written:
-            raise bad_request("chat_id is empty")
-        try:
-            chat = self.world.town.chat_of(self.bot, int(written))
-        except ValueError:
-            raise bad_request("chat not found") from None
-        if chat is None:
-            self._refuse_unknown_chat(int(written))
-            raise bad_request("chat not found")
+        """The chat that `chat_id` names and the bot may look at, or raise Refusal."""
+        chat = self._named_chat("chat_id")
+        if not chat.username:  # anybody may look at a public one
+            refuse(rights.to_be_in(chat, self.standing(chat)))
         return chat
 
     def chat_to_write(self) -> Chat:
-        """The chat, if the bot may write there now; or raise Refusal."""
-        chat = self.chat()
+        """The chat, if the bot may act there now; or raise Refusal."""
+        chat = self._named_chat("chat_id")
         if chat.migrated_to is not None:
             raise Refusal(
                 400,
                 "Bad Request: group chat was upgraded to a supergroup chat",
                 migrate_to_chat_id=chat.migrated_to,
             )
-        if chat.blocked:
-            raise forbidden("bot was blocked by the user")
+        if chat.is_private:
+            if chat.person.deactivated:
+                raise forbidden("user is deactivated")
+            if chat.blocked:
+                raise forbidden("bot was blocked by the user")
+        else:
+            refuse(rights.to_be_in(chat, self.standing(chat)))
         return chat
 
-    def _refuse_unknown_chat(self, chat_id: int) -> None:
+    def standing(self, chat: Chat) -> Member:
+        """How the bot stands in the chat now."""
+        return chat.member(self.bot, self.now)
+
+    def check_sending(self, chat: Chat, content: str, thread_id: int = 0) -> None:
+        """Raise Refusal unless the bot may send this kind of content (`text`, or a kind of media) into the chat."""
+        if not chat.is_private:
+            refuse(rights.to_send(chat, self.standing(chat), content, thread_id))
+
+    def thread(self, chat: Chat, replied: Message | None) -> int:
+        """The topic that `message_thread_id` or the replied message names, 0 for none; or raise Refusal."""
+        thread_id = self.parameters.integer("message_thread_id")
+        if not thread_id:
+            return replied.thread_id if replied is not None and chat.is_forum else 0
+        if thread_id == GENERAL_ID or chat.topic(thread_id) is None:  # the server does not take General's id either
+            raise bad_request("message thread not found")
+        return thread_id
+
+    def _named_chat(self, name: str) -> Chat:
+        written = self.parameters.text(name).strip()
+        if not written:
+            raise bad_request(f"{name} is empty")
         town = self.world.town
-        group = town.chats.get(str(chat_id))
-        if group is not None:
-            raise forbidden(f"bot is not a member of the {group.kind} chat")
+        if written.startswith("@"):
+            chat = town.chat_by_username(written)
+        else:
+            try:
+                chat = town.chat_of(self.bot, int(written)) or self._chat_from_outside(int(written))
+            except ValueError:
+                chat = None
+        if chat is None:
+            raise bad_request("chat not found")
+        return chat
+
+    def _chat_from_outside(self, chat_id: int) -> Chat | None:
+        """A public chat, or one that the bot was in."""
+        town = self.world.town
+        chat = town.chats.get(str(chat_id))
+        if chat is not None:
+            return chat if chat.username or self.bot.id in chat.members else None
         if any(self.bot.id in c.bots and chat_id in c.people for c in town.chats.values() if not c.is_private):
             raise forbidden("bot can't initiate conversation with a user")
+        return None
+
+    def user(self, chat: Chat) -> Bot | Person:
+        """The bot or person that `user_id` names, or raise Refusal."""
+        user_id = self.parameters.integer("user_id")
+        if user_id <= 0:
+            raise bad_request("invalid user_id specified")
+        user = self.world.town.user(user_id)
+        if user is None:
+            raise bad_request("PARTICIPANT_ID_INVALID" if not chat.is_private else "user not found")
+        return user
 
     def message(self, chat: Chat, what: str) -> Message:
         """The visible message that `message_id` names, or raise `message to <what> not found`."""
@@ -107,6 +154,12 @@ class Call:
             "message_id": int(given.get("message_id", 0)),
             "lenient": bool(given.get("allow_sending_without_reply", lenient)),
         }
+
+
+def refuse(refusal: Refusal | None) -> None:
+    """Raise what stands in the way, if anything does."""
+    if refusal is not None:
+        raise refusal
 
 
 Methods = dict[str, Callable[[Call], object]]

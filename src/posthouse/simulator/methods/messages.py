@@ -6,8 +6,9 @@ from typing import Any
 
 import msgspec
 
+from posthouse.simulator import rights
 from posthouse.simulator.bots import Bot, Wire
-from posthouse.simulator.chats import Chat, Message
+from posthouse.simulator.chats import Message
 from posthouse.simulator.formatting import (
     CAPTION_CHARACTERS_MAX,
     TEXT_BYTES_MAX,
@@ -15,9 +16,10 @@ from posthouse.simulator.formatting import (
     Entity,
     render,
 )
+from posthouse.simulator.hearing import speaker
 from posthouse.simulator.keyboards import Markup, check_pay_button, parse_markup
 from posthouse.simulator.media import Media
-from posthouse.simulator.methods.call import TRUE, Call, Methods
+from posthouse.simulator.methods.call import TRUE, Call, Methods, refuse
 from posthouse.simulator.parameters import Parameters
 from posthouse.simulator.refusals import bad_request, not_implemented
 
@@ -70,8 +72,9 @@ def edit_message_reply_markup(call: Call) -> Wire:
 def delete_message(call: Call) -> bool:
     chat = call.chat_to_write()
     message = call.message(chat, "delete")
-    foreign = message.sender is not call.bot and not chat.is_private and call.bot.id not in chat.admins
-    if foreign or call.now - message.date > DELETABLE_FOR_S:
+    if not chat.is_private:
+        refuse(rights.to_delete(call.standing(chat), is_own=message.sender is call.bot))
+    if call.now - message.date > DELETABLE_FOR_S:
         raise bad_request("message can't be deleted")
     message.deleted = True
     message.cursor = _note(call.bot, message, "bot.deleted", call)
@@ -93,6 +96,8 @@ def deliver(call: Call, *, text: str = "", entities: list[Entity] | None = None,
     markup = check_pay_button(parse_markup(call.parameters), media)
     chat = call.chat_to_write()
     replied = call.replied(chat, reply)
+    thread_id = call.thread(chat, replied)
+    call.check_sending(chat, "text" if media is None else media.kind, thread_id)
     call.world.pace(call.bot, chat, paid=call.parameters.flag("allow_paid_broadcast"))
     message = Message(
         0,
@@ -105,6 +110,8 @@ def deliver(call: Call, *, text: str = "", entities: list[Entity] | None = None,
         inline=markup.inline,
         keyboard=markup.keyboard,
         reply_to=replied,
+        sender_chat=speaker(chat, call.bot, call.now),
+        thread_id=thread_id,
     )
     call.world.town.post(message)
     chat.last_bot_id = call.bot.id
@@ -171,27 +178,10 @@ def _note(bot: Bot, message: Message, kind: str, call: Call) -> int:
     )
 
 
-def get_chat(call: Call) -> Wire:
-    chat: Chat = call.chat()
-    return {
-        **chat.wire(),
-        "accent_color_id": chat.id % 7,
-        "max_reaction_count": 11,
-        "accepted_gift_types": {
-            "unlimited_gifts": True,
-            "limited_gifts": True,
-            "unique_gifts": True,
-            "premium_subscription": True,
-            "gifts_from_channels": True,
-        },
-    }
-
-
 METHODS: Methods = {
     "sendMessage": send_message,
     "editMessageText": edit_message_text,
     "editMessageReplyMarkup": edit_message_reply_markup,
     "deleteMessage": delete_message,
     "sendChatAction": send_chat_action,
-    "getChat": get_chat,
 }

@@ -6,13 +6,26 @@ Any other name is 404, as on the real server.
 
 from __future__ import annotations
 
-from posthouse.simulator.methods import bots, media, messages, payments, polling, queries, stars, webhooks
+from posthouse.simulator.methods import (
+    bots,
+    chats,
+    media,
+    members,
+    messages,
+    payments,
+    polling,
+    queries,
+    stars,
+    webhooks,
+)
 from posthouse.simulator.methods.call import Methods
 from posthouse.simulator.schema import SCHEMA
 
 _MODULES = (
     bots,
+    chats,
     media,
+    members,
     messages,
     payments,
     polling,
