@@ -8,6 +8,7 @@ from typing import Any
 
 from posthouse.simulator.files import Links
 from posthouse.simulator.journal import Bell
+from posthouse.simulator.profiles import Profile
 from posthouse.simulator.updates import DEFAULT_KINDS, UpdateQueue
 
 Wire = dict[str, Any]
@@ -56,7 +57,7 @@ class Bot:
     line: PollLine = field(default_factory=PollLine)
     links: Links = field(default_factory=Links)
     """What getFile gave it to download."""
-    commands: dict[str, list[Wire]] = field(default_factory=dict)
+    profile: Profile = field(default_factory=Profile)
     bell: Bell = field(default_factory=Bell)
     """Rings when an update was created or the webhook changed."""
     message_id: int = 0

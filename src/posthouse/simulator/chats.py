@@ -90,6 +90,8 @@ class Chat:
     """Ids of channels that may not speak here."""
     blocked: bool = False
     """The person blocked the bot of this private chat."""
+    closes_at: float | None = None
+    """Until when the bot may write to a person who has not started it; None means for good."""
     migrated_to: int | None = None
     last_bot_id: int | None = None
     """The bot that spoke last; a plain command in a group is for it."""

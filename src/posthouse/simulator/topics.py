@@ -6,6 +6,7 @@ from dataclasses import dataclass
 from typing import Any
 
 GENERAL_ID = 1
+NAME_CHARACTERS_MAX = 128
 ICON_COLORS = (0x6FB9F0, 0xFFD67E, 0xCB86DB, 0x8EEE98, 0xFF93B2, 0xFB6F5F)
 
 

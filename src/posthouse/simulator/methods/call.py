@@ -12,7 +12,7 @@ from typing import Any, Literal
 
 import msgspec
 
-from posthouse.simulator import rights
+from posthouse.simulator import joining, rights
 from posthouse.simulator.bots import Bot
 from posthouse.simulator.chats import Chat, Message, Person
 from posthouse.simulator.members import Member
@@ -39,14 +39,14 @@ class Call:
 
     def chat(self) -> Chat:
         """The chat that `chat_id` names and the bot may look at, or raise Refusal."""
-        chat = self._named_chat("chat_id")
+        chat = self.find_chat(self.parameters.text("chat_id"))
         if not chat.username:  # anybody may look at a public one
             refuse(rights.to_be_in(chat, self.standing(chat)))
         return chat
 
     def chat_to_write(self) -> Chat:
         """The chat, if the bot may act there now; or raise Refusal."""
-        chat = self._named_chat("chat_id")
+        chat = self.find_chat(self.parameters.text("chat_id"))
         if chat.migrated_to is not None:
             raise Refusal(
                 400,
@@ -58,6 +58,8 @@ class Call:
                 raise forbidden("user is deactivated")
             if chat.blocked:
                 raise forbidden("bot was blocked by the user")
+            if chat.closes_at is not None and self.now > chat.closes_at:
+                raise forbidden("bot can't initiate conversation with a user")
         else:
             refuse(rights.to_be_in(chat, self.standing(chat)))
         return chat
@@ -80,10 +82,11 @@ class Call:
             raise bad_request("message thread not found")
         return thread_id
 
-    def _named_chat(self, name: str) -> Chat:
-        written = self.parameters.text(name).strip()
+    def find_chat(self, written: str) -> Chat:
+        """The chat that this id or `@username` names, whether the bot is in it or not; or raise Refusal."""
+        written = written.strip()
         if not written:
-            raise bad_request(f"{name} is empty")
+            raise bad_request("chat_id is empty")
         town = self.world.town
         if written.startswith("@"):
             chat = town.chat_by_username(written)
@@ -102,6 +105,10 @@ class Call:
         chat = town.chats.get(str(chat_id))
         if chat is not None:
             return chat if chat.username or self.bot.id in chat.members else None
+        if chat_id in town.people and joining.is_at_the_door(town, self.bot, chat_id):
+            chat = town.private_chat(self.bot, town.people[chat_id])
+            chat.closes_at = self.now + joining.REQUESTER_REACHABLE_S
+            return chat
         if any(self.bot.id in c.bots and chat_id in c.people for c in town.chats.values() if not c.is_private):
             raise forbidden("bot can't initiate conversation with a user")
         return None

@@ -9,13 +9,16 @@ from __future__ import annotations
 from posthouse.simulator.methods import (
     bots,
     chats,
+    invites,
     media,
     members,
     messages,
     payments,
     polling,
+    profile,
     queries,
     stars,
+    topics,
     webhooks,
 )
 from posthouse.simulator.methods.call import Methods
@@ -24,13 +27,16 @@ from posthouse.simulator.schema import SCHEMA
 _MODULES = (
     bots,
     chats,
+    invites,
     media,
     members,
     messages,
     payments,
     polling,
+    profile,
     queries,
     stars,
+    topics,
     webhooks,
 )
 METHODS: Methods = {name: perform for module in _MODULES for name, perform in module.METHODS.items()}

@@ -44,6 +44,7 @@ def check_writing(person: Person, chat: Chat) -> None:
 
 
 def deliver(town: Town, message: Message) -> None:
+    message.chat.closes_at = None
     town.post(message)
     message.cursor = journal(town, "person.said", message)
     for bot in hearers(message):
