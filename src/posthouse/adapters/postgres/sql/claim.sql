@@ -7,7 +7,7 @@
 -- A lane whose lease has run out is simply due again; all that the lease carried may have run.
 -- `picked` is materialised as a fence: without it the planner may lock more lanes than it takes.
 WITH picked AS MATERIALIZED (
-    SELECT bot_id, lane_key, due_at, lease, attempts, head_id, carried_to
+    SELECT kind, bot_id, lane_key, due_at, lease, attempts, head_id, carried_to
       FROM lane
      WHERE kind = 0 AND due_at <= now()
      ORDER BY due_at
@@ -19,7 +19,7 @@ WITH picked AS MATERIALIZED (
      WHERE p.lease IS NOT NULL
        AND i.bot_id = p.bot_id AND i.lane_key = p.lane_key AND i.entry_id <= p.carried_to
 ), carried AS MATERIALIZED (
-    SELECT p.bot_id, p.lane_key, p.due_at, x.first_id, x.last_id,
+    SELECT p.kind, p.bot_id, p.lane_key, p.due_at, x.first_id, x.last_id,
            CASE WHEN p.lease IS NOT NULL AND x.first_id = p.head_id THEN p.attempts
                 WHEN p.lease IS NOT NULL AND x.first_id <= p.carried_to THEN GREATEST(x.tries, 1)
                 ELSE COALESCE(x.tries, 0) END AS tries
@@ -36,5 +36,5 @@ UPDATE lane l
        lease = $2, owner = $3, attempts = c.tries + 1, head_id = c.first_id,
        carried_to = CASE WHEN c.tries > 0 THEN c.first_id ELSE c.last_id END, hold_reason = NULL
   FROM carried c
- WHERE l.kind = 0 AND l.bot_id = c.bot_id AND l.lane_key = c.lane_key
+ WHERE l.kind = c.kind AND l.bot_id = c.bot_id AND l.lane_key = c.lane_key
 RETURNING l.bot_id, l.lane_key, l.head_id, l.carried_to, c.due_at

@@ -5,15 +5,19 @@
 --           the way) must not write its effects again, so those count only when every entry was still there
 -- The try that the lane counts for its head is written to the entry ($33[at]) only when that is to be tried again.
 -- clock_timestamp(), not now(): the transaction may have begun before a claim that has since committed.
+-- A lane is always reached by its whole key, one after the other: a lateral lookup, and a `kind` that the planner cannot
+-- see through. Given `kind = 0` it walks over all inbound lanes as long as it has not counted them.
 -- What belongs to a settlement names it by its place `at`, an index into the arrays $1 to $7. Whether that one holds is
 -- asked with `(… IN (SELECT …)) IS TRUE`, a hashed lookup: joins between batches would be nested loops (database.py).
 WITH held AS MATERIALIZED (
     SELECT a.at, l.head_id, l.attempts
-      FROM unnest($1::bigint[], $2::bigint[], $3::bigint[]) WITH ORDINALITY AS a (bot_id, lane_key, token, at)
-      JOIN lane l ON l.kind = 0 AND l.bot_id = a.bot_id AND l.lane_key = a.lane_key
-     WHERE l.lease = a.token
-     ORDER BY l.bot_id, l.lane_key
-       FOR UPDATE OF l
+      FROM (SELECT * FROM unnest($1::bigint[], $2::bigint[], $3::bigint[])
+                     WITH ORDINALITY AS u (bot_id, lane_key, token, at)
+             ORDER BY bot_id, lane_key) a
+     CROSS JOIN LATERAL (
+           SELECT head_id, attempts FROM lane
+            WHERE kind = 0 AND bot_id = a.bot_id AND lane_key = a.lane_key AND lease = a.token
+              FOR UPDATE) l
 ), gone AS (
     DELETE FROM inbox i
      USING unnest($9::integer[], $10::bigint[]) AS d (at, entry_id)
@@ -31,7 +35,7 @@ WITH held AS MATERIALIZED (
     INSERT INTO dead_letter (kind, bot_id, lane_key, item_id, payload, attempts, error, reason, trace)
     SELECT 'entry', bot_id, lane_key, entry_id, payload, attempts, error, reason, bot_id || ':' || entry_id FROM dug
 ), tally AS MATERIALIZED (
-    SELECT x.at, sum(x.n)::integer AS left_n, sum(x.n) = ($4::integer[])[x.at] AS whole,
+    SELECT 0::smallint AS kind, x.at, sum(x.n)::integer AS left_n, sum(x.n) = ($4::integer[])[x.at] AS whole,
            ($5::float8[])[x.at] AS delay_s, ($6::text[])[x.at] AS hold,
            ($7::boolean[])[x.at] AND sum(x.n) = ($4::integer[])[x.at] AS stays
       FROM (SELECT at, 0 AS n FROM held UNION ALL SELECT at, 1 FROM gone UNION ALL SELECT at, 1 FROM dug) x
@@ -52,7 +56,7 @@ WITH held AS MATERIALIZED (
            hold_reason = CASE WHEN l.pending > t.left_n THEN t.hold END,
            idle_at  = clock_timestamp()
       FROM tally t
-     WHERE l.kind = 0 AND l.bot_id = ($1::bigint[])[t.at] AND l.lane_key = ($2::bigint[])[t.at]
+     WHERE l.kind = t.kind AND l.bot_id = ($1::bigint[])[t.at] AND l.lane_key = ($2::bigint[])[t.at]
     RETURNING t.at, t.whole
 ), stained AS (
     UPDATE inbox i SET tries = CASE WHEN i.entry_id = h.head_id THEN h.attempts ELSE GREATEST(i.tries, 1) END
