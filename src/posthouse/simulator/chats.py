@@ -191,6 +191,8 @@ class Message:
     entities: list[Entity] = field(default_factory=list)
     media: Media | None = None
     """What it carries besides text; None for a text message."""
+    album_id: str = ""
+    """The same for all messages of one album; empty outside albums."""
     service: Wire = field(default_factory=dict)
     """The field of a service message, for example `{"migrate_to_chat_id": …}`."""
     inline: list[list[Button]] | None = None
@@ -226,6 +228,8 @@ class Message:
             message["reply_to_message"] = self.reply_to.wire(to, depth=depth - 1)
         if self.media is not None:
             message.update(self.media.wire(to))
+        if self.album_id:
+            message["media_group_id"] = self.album_id
         message.update(self.service)
         if self.text:
             message["caption" if self.media else "text"] = self.text

@@ -6,6 +6,7 @@ here may be shared by copies and forwards; a poll, which changes, is in `polls.p
 
 from __future__ import annotations
 
+import random
 from dataclasses import dataclass, field
 from typing import TYPE_CHECKING, Any, Protocol
 
@@ -82,3 +83,35 @@ class Fact:
 
     def wire(self, to: Bot) -> dict[str, Any]:
         return {self.kind: self.value, **self.beside}
+
+
+DICE = {"🎲": 6, "🎯": 6, "🎳": 6, "🏀": 5, "⚽": 5, "🎰": 64}
+"""The largest value of each emoji; the smallest is 1."""
+
+
+def location(latitude: float, longitude: float, **live: float | None) -> Fact:
+    """A point on the map; `live` are the further fields of Location, of which empty ones are left out."""
+    return Fact("location", _point(latitude, longitude, **live))
+
+
+def venue(latitude: float, longitude: float, title: str, address: str, **ids: str) -> Fact:
+    """A place with a name; `ids` are those of Foursquare and Google."""
+    point = _point(latitude, longitude)
+    named = {name: value for name, value in ids.items() if value}
+    return Fact("venue", {"location": point, "title": title, "address": address, **named}, beside={"location": point})
+
+
+def contact(phone_number: str, first_name: str, *, last_name: str = "", vcard: str = "", user_id: int = 0) -> Fact:
+    optional = {"last_name": last_name, "vcard": vcard, "user_id": user_id}
+    stated = {name: value for name, value in optional.items() if value}
+    return Fact("contact", {"phone_number": phone_number, "first_name": first_name, **stated})
+
+
+def dice(emoji: str, chance: random.Random) -> Fact | None:
+    """A throw, or None if there is no such dice."""
+    emoji = emoji.replace("\ufe0f", "") or "🎲"
+    return Fact("dice", {"emoji": emoji, "value": chance.randint(1, DICE[emoji])}) if emoji in DICE else None
+
+
+def _point(latitude: float, longitude: float, **more: float | None) -> dict[str, Any]:
+    return {"latitude": latitude, "longitude": longitude, **{name: value for name, value in more.items() if value}}

@@ -19,6 +19,7 @@ import uvicorn
 from posthouse.simulator.billing import Billing
 from posthouse.simulator.bot_api import BotApi, Receive, Scope, Send, cut_connection
 from posthouse.simulator.clock import Clock, RealClock
+from posthouse.simulator.closing import PollClosing
 from posthouse.simulator.control import control_app
 from posthouse.simulator.control.finder import PREFIX
 from posthouse.simulator.delivery import Webhooks
@@ -72,6 +73,7 @@ class Simulator:
             asyncio.create_task(self._server.serve([listener]), name="simulator server"),
             asyncio.create_task(Webhooks(self.world).run(), name="simulator webhooks"),
             asyncio.create_task(Billing(self.world).run(), name="simulator billing"),
+            asyncio.create_task(PollClosing(self.world).run(), name="simulator polls"),
         ]
         serving = self._tasks[0]
         serving.add_done_callback(lambda _: ready.set())

@@ -24,6 +24,7 @@ from posthouse.simulator.files import Shelf
 from posthouse.simulator.journal import Journal
 from posthouse.simulator.members import Member
 from posthouse.simulator.payments import Payments
+from posthouse.simulator.polls import Poll
 from posthouse.simulator.refusals import Refusal
 from posthouse.simulator.updates import UpdateQueue
 
@@ -60,6 +61,9 @@ class Town:
         self.queries: dict[str, Query] = {}
         self.files = Shelf()
         self.payments = Payments(dice)
+        self.polls: dict[str, Poll] = {}
+        self.closing: dict[str, Poll] = {}
+        """Those polls that end by themselves on a date to come."""
         self._next_person_id = 100_001
 
     def now(self) -> float:
@@ -155,6 +159,12 @@ class Town:
         counter.message_id += 1
         message.id = counter.message_id
         message.chat.keep(message)
+
+    def keep_poll(self, poll: Poll) -> None:
+        """Remember a poll that was sent."""
+        self.polls[poll.id] = poll
+        if poll.close_date and not poll.is_closed:
+            self.closing[poll.id] = poll
 
     def announce(self, bot: Bot, kind: str, payload: Wire, subject: int) -> int | None:
         """Create an update for a bot that wants this kind, and return its number."""

@@ -61,6 +61,8 @@ class World:
         self.journal = Journal(clock)
         self.webhooks_bell = Bell()
         """Rings when some bot's webhook changed."""
+        self.polls_bell = Bell()
+        """Rings when there is another poll that ends on a date."""
         self._fill()
 
     def _fill(self) -> None:
@@ -78,6 +80,7 @@ class World:
             bot.bell.ring()
         old.payments.bell.ring()
         self.webhooks_bell.ring()
+        self.polls_bell.ring()
 
     def pace(self, bot: Bot, chat: Chat, *, paid: bool = False) -> None:
         """Count one message against the limits, or raise Refusal 429 and explain it in the journal."""

@@ -15,6 +15,7 @@ from posthouse.simulator.control.coverage import routes_of_coverage
 from posthouse.simulator.control.files import routes_of_files
 from posthouse.simulator.control.finder import PREFIX
 from posthouse.simulator.control.journal import routes_of_the_journal
+from posthouse.simulator.control.media import routes_of_media
 from posthouse.simulator.control.payments import routes_of_payments
 from posthouse.simulator.control.people import routes_of_people
 from posthouse.simulator.control.rules import routes_of_rules
@@ -28,6 +29,7 @@ ROUTES = (
     routes_of_chats,
     routes_of_files,
     routes_of_payments,
+    routes_of_media,
     routes_of_the_journal,
     routes_of_rules,
     routes_of_coverage,

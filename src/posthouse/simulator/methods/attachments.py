@@ -6,16 +6,16 @@ with a field of its own (sendPhoto's `photo`).
 
 from __future__ import annotations
 
-import asyncio
 from typing import Any
 
-from posthouse.simulator import pictures, recordings
-from posthouse.simulator.files import File, Shelf
+from posthouse.simulator.files import File
 from posthouse.simulator.media import FileMedia
 from posthouse.simulator.methods.call import Call
 from posthouse.simulator.methods.sources import checked, read_source
 from posthouse.simulator.parameters import Parameters, Upload
+from posthouse.simulator.pictures import BadShape, NotAPicture
 from posthouse.simulator.refusals import bad_request
+from posthouse.simulator.shelving import shelve, shelve_photo, shelve_thumbnail
 
 DURATION_MAX_S = 86_400 * 365
 SIDE_MAX = 10_000
@@ -24,11 +24,18 @@ INPUT_MEDIA = ("photo", "video", "animation", "audio", "document")
 _NAMES = {"voice": "voice", "video_note": "video note"}
 
 
-async def read_media(call: Call, item: object) -> FileMedia:
-    """The media of an InputMedia, or raise Refusal. Its caption is not read here."""
+async def read_media(
+    call: Call, item: object, *, kinds: tuple[str, ...] = INPUT_MEDIA, in_album: bool = False
+) -> FileMedia:
+    """The media of an InputMedia of one of these kinds, or raise Refusal. Its caption is not read here.
+
+    In an album a document stays one, whatever is in it.
+    """
     fields = input_media(call, item)
+    if in_album:
+        fields = Parameters({**fields.values, "disable_content_type_detection": True}, fields.files)
     kind = fields.text("type").strip().lower()
-    if kind not in INPUT_MEDIA:
+    if kind not in kinds:
         raise bad_request(f'can\'t parse InputMedia: type "{kind}" is unsupported')
     if not fields.text("media"):
         raise bad_request("can't parse InputMedia: media not found")
@@ -60,7 +67,12 @@ async def _make(call: Call, fields: Parameters, name: str, kind: str) -> File | 
         return source
     shelf = call.world.town.files
     if kind == "photo":
-        return await shelve_photo(shelf, source)
+        try:
+            return await shelve_photo(shelf, source)
+        except NotAPicture:
+            raise bad_request("IMAGE_PROCESS_FAILED") from None
+        except BadShape:
+            raise bad_request("PHOTO_INVALID_DIMENSIONS") from None
     return await shelve(shelf, kind, source, stated=_stated(fields), thumbnail=await _thumbnail(call, fields))
 
 
@@ -75,63 +87,6 @@ async def _shown(call: Call, fields: Parameters, file: File) -> FileMedia:
         cover=cover,
         start_timestamp=fields.integer("start_timestamp", low=0) if file.kind == "video" else 0,
     )
-
-
-async def shelve_photo(shelf: Shelf, upload: Upload, kind: str = "photo") -> File:
-    """Keep a picture in the sizes of a photo, or raise Refusal."""
-    try:
-        made = await asyncio.to_thread(pictures.photo_sizes, upload.data)
-    except pictures.NotAPicture:
-        raise bad_request("IMAGE_PROCESS_FAILED") from None
-    except pictures.BadShape:
-        raise bad_request("PHOTO_INVALID_DIMENSIONS") from None
-    files: list[File] = []
-    for size in made:
-        facts = {"width": size.width, "height": size.height}
-        files.append(shelf.put(kind, size.data, size.mime_type, facts=facts, sizes=tuple(files)))
-    return files[-1]
-
-
-async def shelve(
-    shelf: Shelf,
-    kind: str,
-    upload: Upload,
-    *,
-    stated: dict[str, Any] | None = None,
-    thumbnail: File | None = None,
-) -> File:
-    """Keep a file of any kind but photo, with what its header tells unless the sender states otherwise."""
-    picture = pictures.probe(upload.data)
-    if kind == "document" and upload.mime_type == "image/gif" and picture and not (stated or {}).get("as_it_is"):
-        kind = "animation"  # the server looks at what it is given
-    if thumbnail is None and picture is not None and kind in ("document", "animation"):
-        thumbnail = await _own_thumbnail(shelf, upload.data)
-    facts = _facts(kind, upload, stated or {}, picture)
-    return shelf.put(kind, upload.data, upload.mime_type, name=upload.name, facts=facts, thumbnail=thumbnail)
-
-
-def _facts(kind: str, upload: Upload, stated: dict[str, Any], picture: pictures.Picture | None) -> dict[str, Any]:
-    told = recordings.Recording() if kind == "document" or picture else recordings.probe(upload.data)
-    width, height = (picture.width, picture.height) if picture else (told.width, told.height)
-    facts: dict[str, Any] = {}
-    if kind != "video_note":
-        facts["mime_type"] = upload.mime_type
-    if kind in ("document", "audio", "video", "animation") and upload.name:
-        facts["file_name"] = upload.name
-    if kind in ("audio", "voice", "video", "animation", "video_note"):
-        facts["duration"] = stated.get("duration") or told.duration_s
-    if kind in ("video", "animation"):
-        facts["width"], facts["height"] = stated.get("width") or width, stated.get("height") or height
-    if kind == "video_note":
-        facts["length"] = stated.get("length") or min(width, height) or VIDEO_NOTE_SIDE
-    if kind == "audio":
-        for name, value in (("title", told.title), ("performer", told.performer)):
-            if text := stated.get(name) or value:
-                facts[name] = text
-    return facts
-
-
-VIDEO_NOTE_SIDE = 240
 
 
 def _stated(fields: Parameters) -> dict[str, Any]:
@@ -152,11 +107,4 @@ async def _thumbnail(call: Call, fields: Parameters) -> File | None:
     upload = fields.upload(name)
     if upload is None or not upload.data or len(upload.data) > THUMBNAIL_BYTES_MAX:
         return None
-    return await _own_thumbnail(call.world.town.files, checked(upload, "thumbnail").data)
-
-
-async def _own_thumbnail(shelf: Shelf, data: bytes) -> File | None:
-    small = await asyncio.to_thread(pictures.thumbnail, data)
-    if small is None:
-        return None
-    return shelf.put("thumbnail", small.data, small.mime_type, facts={"width": small.width, "height": small.height})
+    return await shelve_thumbnail(call.world.town.files, checked(upload, "thumbnail").data)

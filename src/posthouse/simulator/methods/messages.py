@@ -90,15 +90,27 @@ def send_chat_action(call: Call) -> bool:
     return TRUE
 
 
-def deliver(call: Call, *, text: str = "", entities: list[Entity] | None = None, media: Media | None = None) -> Wire:
-    """The common end of every send method: reply, markup, chat, limits, then the message exists."""
+def deliver(
+    call: Call,
+    *,
+    text: str = "",
+    entities: list[Entity] | None = None,
+    media: Media | None = None,
+    album_id: str = "",
+    counted: bool = True,
+) -> Wire:
+    """The common end of every send method: reply, markup, chat, limits, then the message exists.
+
+    What is not `counted` is free of the limits: all items of an album but the first.
+    """
     reply = call.reply_parameters()
     markup = check_pay_button(parse_markup(call.parameters), media)
     chat = call.chat_to_write()
     replied = call.replied(chat, reply)
     thread_id = call.thread(chat, replied)
     call.check_sending(chat, "text" if media is None else media.kind, thread_id)
-    call.world.pace(call.bot, chat, paid=call.parameters.flag("allow_paid_broadcast"))
+    if counted:
+        call.world.pace(call.bot, chat, paid=call.parameters.flag("allow_paid_broadcast"))
     message = Message(
         0,
         chat,
@@ -112,6 +124,7 @@ def deliver(call: Call, *, text: str = "", entities: list[Entity] | None = None,
         reply_to=replied,
         sender_chat=speaker(chat, call.bot, call.now),
         thread_id=thread_id,
+        album_id=album_id,
     )
     call.world.town.post(message)
     chat.last_bot_id = call.bot.id

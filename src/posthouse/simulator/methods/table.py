@@ -7,6 +7,7 @@ Any other name is 404, as on the real server.
 from __future__ import annotations
 
 from posthouse.simulator.methods import (
+    albums,
     bots,
     chats,
     invites,
@@ -14,7 +15,9 @@ from posthouse.simulator.methods import (
     members,
     messages,
     payments,
+    places,
     polling,
+    polls,
     profile,
     queries,
     stars,
@@ -25,6 +28,7 @@ from posthouse.simulator.methods.call import Methods
 from posthouse.simulator.schema import SCHEMA
 
 _MODULES = (
+    albums,
     bots,
     chats,
     invites,
@@ -32,7 +36,9 @@ _MODULES = (
     members,
     messages,
     payments,
+    places,
     polling,
+    polls,
     profile,
     queries,
     stars,

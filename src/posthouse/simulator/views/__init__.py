@@ -4,7 +4,23 @@ from posthouse.simulator.views.bots import Bot, NewBot, of_bot
 from posthouse.simulator.views.chats import Blocking, Chat, Seen, of_chat
 from posthouse.simulator.views.coverage import Coverage, MethodCoverage
 from posthouse.simulator.views.journal import Call, Counters, Event, Events
-from posthouse.simulator.views.media import Contact, Dice, Location, Media, Sticker, Venue, of_media
+from posthouse.simulator.views.media import (
+    Contact,
+    ContactSending,
+    Dice,
+    Location,
+    Media,
+    Moving,
+    PlaceSending,
+    Poll,
+    PollOption,
+    Sticker,
+    Throw,
+    Venue,
+    Vote,
+    of_media,
+    of_poll,
+)
 from posthouse.simulator.views.messages import Button, Message, Press, Rewording, Saying, of_message
 from posthouse.simulator.views.payments import (
     Checkout,
@@ -35,6 +51,7 @@ __all__ = [
     "Chat",
     "Checkout",
     "Contact",
+    "ContactSending",
     "Counters",
     "Coverage",
     "Dice",
@@ -48,6 +65,7 @@ __all__ = [
     "Message",
     "MethodCoverage",
     "Migration",
+    "Moving",
     "NewBot",
     "NewCheckout",
     "NewFault",
@@ -55,6 +73,9 @@ __all__ = [
     "NewPerson",
     "OrderInfo",
     "Person",
+    "PlaceSending",
+    "Poll",
+    "PollOption",
     "Press",
     "Query",
     "Rewording",
@@ -68,14 +89,17 @@ __all__ = [
     "Sticker",
     "Subscription",
     "SubscriptionChange",
+    "Throw",
     "Transaction",
     "Venue",
+    "Vote",
     "of_bot",
     "of_chat",
     "of_checkout",
     "of_invoice",
     "of_media",
     "of_message",
+    "of_poll",
     "of_subscription",
     "stars_of",
 ]

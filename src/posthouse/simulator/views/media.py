@@ -6,7 +6,7 @@ from typing import Any
 
 from pydantic import Field
 
-from posthouse.simulator import files
+from posthouse.simulator import files, polls
 from posthouse.simulator import media as state
 from posthouse.simulator.invoices import Invoice as InvoiceState
 from posthouse.simulator.views.payments import Invoice, of_invoice
@@ -51,6 +51,34 @@ class Sticker(View):
     is_video: bool = False
 
 
+class PollOption(View):
+    text: str
+    voters: int = 0
+    correct: bool = False
+    """A right answer of a quiz."""
+    media: Media | None = None
+
+
+class Poll(View):
+    """A poll with its counts. `votes` are the numbers of the chosen options by person, also of an anonymous one."""
+
+    id: str
+    question: str
+    options: list[PollOption]
+    total_voters: int
+    is_closed: bool
+    is_anonymous: bool
+    is_quiz: bool
+    allows_multiple_answers: bool
+    allows_revoting: bool
+    hides_results: bool
+    explanation: str = ""
+    description: str = ""
+    media: Media | None = None
+    close_date: int | None = None
+    votes: dict[int, list[int]] = Field(default_factory=dict)
+
+
 class Media(View):
     """Media of a message. `kind` is the name of Telegram's field; what does not apply to the kind is None.
 
@@ -77,6 +105,7 @@ class Media(View):
     contact: Contact | None = None
     dice: Dice | None = None
     sticker: Sticker | None = None
+    poll: Poll | None = None
     raw: dict[str, Any] = Field(default_factory=dict)
     invoice: Invoice | None = None
 
@@ -89,6 +118,8 @@ def of_media(media: state.Media) -> Media:
         return Media.model_validate({"kind": media.kind, **shape, "raw": {} if shape else media.value})
     if isinstance(media, InvoiceState):
         return Media(kind=media.kind, invoice=of_invoice(media))
+    if isinstance(media, polls.PollMedia):
+        return Media(kind="poll", poll=of_poll(media.poll))
     return Media(kind=media.kind)
 
 
@@ -114,9 +145,77 @@ def of_file(media: state.FileMedia) -> Media:
     )
 
 
+def of_poll(poll: polls.Poll) -> Poll:
+    options = [
+        PollOption(
+            text=o.text, voters=count, correct=number in poll.correct, media=of_media(o.media) if o.media else None
+        )
+        for number, (o, count) in enumerate(zip(poll.options, poll.counts(), strict=True))
+    ]
+    return Poll(
+        id=poll.id,
+        question=poll.question,
+        options=options,
+        total_voters=len(poll.votes),
+        is_closed=poll.is_closed,
+        is_anonymous=poll.is_anonymous,
+        is_quiz=poll.is_quiz,
+        allows_multiple_answers=poll.allows_multiple_answers,
+        allows_revoting=poll.allows_revoting,
+        hides_results=poll.hides_results,
+        explanation=poll.explanation,
+        description=poll.description,
+        media=of_media(poll.media) if poll.media else None,
+        close_date=poll.close_date or None,
+        votes=poll.votes,
+    )
+
+
 def _smaller(file: files.File) -> files.File | None:
     """What to show before the file itself is there."""
     if file.thumbnail is not None:
         return file.thumbnail
     fitting = [size for size in file.all_sizes if max(size.facts.get("width", 0), size.facts.get("height", 0)) <= 320]
     return fitting[-1] if file.kind == "photo" and fitting else None
+
+
+class PlaceSending(View):
+    """A person sends a place; with a `title` it is a venue, with a `live_period_s` a live location."""
+
+    person: int
+    latitude: float = Field(ge=-90, le=90)
+    longitude: float = Field(ge=-180, le=180)
+    live_period_s: int | None = Field(None, ge=60)
+    title: str = ""
+    address: str = ""
+    reply_to: int | None = None
+
+
+class Moving(View):
+    """A person's live location is somewhere else now; None as a place ends it."""
+
+    person: int
+    place: Location | None = None
+
+
+class ContactSending(View):
+    """A person sends a card; `own` makes it that person's, as the button for sharing one's number does."""
+
+    person: int
+    phone_number: str
+    first_name: str = ""
+    last_name: str = ""
+    own: bool = False
+    reply_to: int | None = None
+
+
+class Throw(View):
+    person: int
+    emoji: str = "🎲"
+
+
+class Vote(View):
+    """Numbers of the chosen options; none takes the vote back."""
+
+    person: int
+    options: list[int] = Field(default_factory=list)

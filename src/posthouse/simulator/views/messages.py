@@ -33,6 +33,8 @@ class Message(View):
     buttons: list[list[Button]] = Field(default_factory=list)
     keyboard: dict[str, Any] | None = None
     media: Media | None = None
+    album_id: str = ""
+    """The same for all messages of one album."""
     service: dict[str, Any] = Field(default_factory=dict)
     reply_to: int | None = None
     edited: bool = False
@@ -57,6 +59,7 @@ def of_message(message: state.Message) -> Message:
         buttons=[[Button.model_validate(button) for button in row] for row in message.inline or []],
         keyboard=message.keyboard,
         media=None if message.media is None else of_media(message.media),
+        album_id=message.album_id,
         service=message.service,
         reply_to=message.reply_to.id if message.reply_to else None,
         edited=message.edit_date is not None,
