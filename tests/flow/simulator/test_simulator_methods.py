@@ -199,8 +199,8 @@ async def test_bad_messages_are_refused(sim: Simulator, fields: dict[str, object
 
 async def test_unknown_and_unimplemented_methods_fail_loudly(sim: Simulator, bot: Bot, ann: Person) -> None:
     """A method without behaviour is an honest 501, a method that does not exist is 404."""
-    with pytest.raises(TelegramAPIError, match="the simulator has no behaviour for sendDice yet"):
-        await bot.send_dice(ann.id)
+    with pytest.raises(TelegramAPIError, match="the simulator has no behaviour for setPassportDataErrors yet"):
+        await bot.set_passport_data_errors(ann.id, [])
     async with (
         aiohttp.ClientSession() as session,
         session.get(f"{sim.url}/bot{TOKEN}/sendNonsense") as response,
