@@ -10,9 +10,9 @@ from collections.abc import Awaitable, Callable, MutableMapping
 from typing import Any
 from urllib.parse import unquote
 
+from posthouse.simulator.bodies import parse, unpack
 from posthouse.simulator.calls import Answer, answer_call, refused
 from posthouse.simulator.files import UPLOAD_BYTES_MAX
-from posthouse.simulator.parameters import parse
 from posthouse.simulator.refusals import Refusal
 from posthouse.simulator.world import World
 
@@ -39,6 +39,8 @@ class BotApi:
             answer = await self._answer(scope, path, receive)
         except Refusal as refusal:
             answer = refused(refusal)
+        except Exception as error:  # a bug of ours outside the method, such as a result that is no JSON
+            answer = refused(self.world.note_bug(error, path.rpartition("/")[2]))
         if answer.lost:
             await cut_connection(receive, send)
         else:
@@ -50,7 +52,8 @@ class BotApi:
         if not slash or scope["method"] not in ("GET", "POST"):
             raise Refusal(404, "Not Found")
         bot = self.world.town.bot_by_token(token)
-        parameters = parse(scope["query_string"], _content_type(scope), body)
+        body = unpack(body, _header(scope, b"content-encoding").strip().lower(), BODY_BYTES_MAX)
+        parameters = parse(scope["query_string"], _header(scope, b"content-type"), body)
         method = method.removeprefix("test/") or parameters.text("method")
         return await answer_call(self.world, bot, method, parameters, via="http")
 
@@ -95,9 +98,9 @@ async def _read(receive: Receive) -> bytes:
     return b"".join(chunks)
 
 
-def _content_type(scope: Scope) -> str:
+def _header(scope: Scope, wanted: bytes) -> str:
     for name, value in scope["headers"]:
-        if name == b"content-type":
+        if name == wanted:
             return str(value, "latin-1")
     return ""
 

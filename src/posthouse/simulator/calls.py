@@ -68,8 +68,13 @@ async def _perform(call: Call) -> object:
     perform = METHODS.get(call.method)
     if perform is None:
         raise not_implemented(f"has no behaviour for {call.method} yet")
-    result = perform(call)
-    return await result if isinstance(result, Awaitable) else result
+    try:
+        result = perform(call)
+        return await result if isinstance(result, Awaitable) else result
+    except Refusal:
+        raise
+    except Exception as error:  # nobody's mistake but ours; the call is answered 500 and the journal tells
+        raise call.world.note_bug(error, call.method, bot_id=call.bot.id, parameters=call.parameters.seen()) from error
 
 
 # Faults.

@@ -73,6 +73,8 @@ class Chat:
     permissions: frozenset[str] = USUAL_PERMISSIONS
     """What ordinary members may do."""
     slow_mode_s: int = 0
+    spoken_at: dict[int, float] = field(default_factory=dict)
+    """When each person wrote last, while there is slow mode."""
     auto_delete_s: int = 0
     sticker_set_name: str = ""
     linked: Chat | None = None

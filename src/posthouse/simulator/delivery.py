@@ -15,11 +15,12 @@ from dataclasses import dataclass
 
 import aiohttp
 
+from posthouse.simulator.bodies import parse
 from posthouse.simulator.bots import Bot, Webhook
 from posthouse.simulator.calls import answer_call
 from posthouse.simulator.clock import sleep_until, within
 from posthouse.simulator.faults import DELIVERY_KINDS, FaultRule
-from posthouse.simulator.parameters import Parameters, parse
+from posthouse.simulator.parameters import Parameters
 from posthouse.simulator.refusals import Refusal
 from posthouse.simulator.updates import SubQueue, Update
 from posthouse.simulator.world import World

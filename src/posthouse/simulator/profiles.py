@@ -53,6 +53,10 @@ class Profile:
             return self.menu_buttons.get(chat_id, {"type": "default"})
         return self.menu_buttons.get(0, {"type": "commands"})
 
+    def menu_button_for(self, chat_id: int) -> Wire:
+        """The button that the person of that private chat sees."""
+        return self.menu_buttons.get(chat_id) or self.menu_button(0)
+
 
 def text_for(texts: Texts, language: str) -> str:
     """The text for that language, or else for everybody."""

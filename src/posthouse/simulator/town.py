@@ -29,7 +29,7 @@ from posthouse.simulator.refusals import Refusal
 from posthouse.simulator.updates import UpdateQueue
 
 QUERIES_KEPT = 20_000
-_TOKEN = re.compile(r"[1-9]\d*:[^/]+")
+_TOKEN = re.compile(r"[1-9][0-9]{0,15}:[^/]+")
 TOKEN_CHARACTERS_MAX = 80
 
 
@@ -72,12 +72,15 @@ class Town:
     # Bots.
 
     def bot_by_token(self, token: str) -> Bot:
-        """The bot of this token, registered on first use unless the town is strict; or raise Refusal 401."""
+        """The bot of this token, registered on first use unless the town is strict; or raise Refusal.
+
+        A token that is none is 404 as at the public front end, an unknown one 401.
+        """
         bot = self.bots.get(bot_id) if (bot_id := _bot_id_of(token)) is not None else None
         if bot is not None and bot.token == token:
             return bot
         if bot_id is None or len(token) > TOKEN_CHARACTERS_MAX:
-            raise Refusal(401, "Unauthorized: invalid token specified")
+            raise Refusal(404, "Not Found")
         if bot is not None or self.strict:
             raise Refusal(401, "Unauthorized")
         return self.register_bot(token)
@@ -112,12 +115,13 @@ class Town:
         last_name: str | None = None,
         username: str | None = None,
         language_code: str | None = "en",
+        bio: str = "",
         person_id: int | None = None,
     ) -> Person:
         if person_id is None:
             person_id = self._next_person_id
         self._next_person_id = max(self._next_person_id, person_id + 1)
-        person = self.people[person_id] = Person(person_id, first_name, last_name, username, language_code)
+        person = self.people[person_id] = Person(person_id, first_name, last_name, username, language_code, bio)
         return person
 
     def private_chat(self, bot: Bot, person: Person) -> Chat:

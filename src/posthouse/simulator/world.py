@@ -5,6 +5,7 @@ from __future__ import annotations
 import random
 from collections import deque
 from dataclasses import dataclass, field
+from traceback import format_exception
 
 from posthouse.simulator.bots import Bot
 from posthouse.simulator.chats import Chat
@@ -12,7 +13,7 @@ from posthouse.simulator.clock import Clock
 from posthouse.simulator.faults import FaultRule, Faults
 from posthouse.simulator.floods import Floods
 from posthouse.simulator.journal import Bell, Journal
-from posthouse.simulator.refusals import too_many_requests
+from posthouse.simulator.refusals import Refusal, too_many_requests
 from posthouse.simulator.town import Town
 
 CALLS_KEPT = 10_000
@@ -98,6 +99,21 @@ class World:
             retry_after=hit.retry_after_s,
         )
         raise too_many_requests(hit.retry_after_s)
+
+    def note_bug(
+        self, error: Exception, method: str, *, bot_id: int | None = None, parameters: dict[str, object] | None = None
+    ) -> Refusal:
+        """Write down an exception that should not have happened, and return what the caller is told."""
+        what = f"{type(error).__name__} in {method}: {error}"
+        self.journal.record(
+            "bug.found",
+            bot_id=bot_id,
+            text=what,
+            method=method,
+            parameters=parameters,
+            traceback="".join(format_exception(error)),
+        )
+        return Refusal(500, f"Internal Server Error: bug in the simulator, {what}")
 
     def note_fault(self, rule: FaultRule, *, bot_id: int, chat_id: int | None, method: str) -> None:
         self.journal.record(

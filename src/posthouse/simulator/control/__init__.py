@@ -14,8 +14,10 @@ from posthouse.simulator.control.chats import routes_of_chats
 from posthouse.simulator.control.coverage import routes_of_coverage
 from posthouse.simulator.control.files import routes_of_files
 from posthouse.simulator.control.finder import PREFIX
+from posthouse.simulator.control.groups import routes_of_groups
 from posthouse.simulator.control.journal import routes_of_the_journal
 from posthouse.simulator.control.media import routes_of_media
+from posthouse.simulator.control.members import routes_of_members
 from posthouse.simulator.control.payments import routes_of_payments
 from posthouse.simulator.control.people import routes_of_people
 from posthouse.simulator.control.rules import routes_of_rules
@@ -27,6 +29,8 @@ ROUTES = (
     routes_of_bots,
     routes_of_people,
     routes_of_chats,
+    routes_of_groups,
+    routes_of_members,
     routes_of_files,
     routes_of_payments,
     routes_of_media,

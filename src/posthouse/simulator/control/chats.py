@@ -59,7 +59,11 @@ def routes_of_chats(world: World) -> APIRouter:
         person = find.person(saying.person)
         chat = find.chat(ref, opened=True)
         reply_to = None if saying.reply_to is None else find.message(chat, saying.reply_to)
-        return views.of_message(writing.say(world.town, person, chat, saying.text, reply_to=reply_to))
+        as_chat = None if saying.as_chat is None else find.chat(saying.as_chat)
+        message = writing.say(
+            world.town, person, chat, saying.text, reply_to=reply_to, thread_id=saying.thread, as_chat=as_chat
+        )
+        return views.of_message(message)
 
     @routes.get("/{ref}/messages/{message_id}/file", response_class=Response)
     async def download(ref: str, message_id: int) -> Response:
@@ -95,7 +99,7 @@ def routes_of_chats(world: World) -> APIRouter:
 
 
 def _bot_messages(chat: Chat, after: int) -> list[Message]:
-    return [m for m in chat.visible() if isinstance(m.sender, Bot) and m.cursor > after]
+    return [m for m in chat.visible() if isinstance(m.sender, Bot) and not m.is_service and m.cursor > after]
 
 
 def _awaited(shown: list[Message], text: str | None, count: int | None) -> Message | None:

@@ -38,6 +38,10 @@ class Finder:
             raise HTTPException(404, f"nobody has the id {person_id}")
         return person
 
+    def user(self, user_id: int) -> Bot | Person:
+        """The bot or person of this id."""
+        return self.world.town.bots.get(user_id) or self.person(user_id)
+
     def chat(self, ref: str, *, opened: bool = False) -> Chat:
         """The chat of this ref; a private chat is opened on request when both sides exist."""
         chat = self.world.town.chats.get(ref)

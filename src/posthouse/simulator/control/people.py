@@ -23,6 +23,7 @@ def routes_of_people(world: World) -> APIRouter:
             last_name=new.last_name,
             username=new.username,
             language_code=new.language_code,
+            bio=new.bio,
             person_id=new.id,
         )
         return views.Person.model_validate(person)

@@ -4,7 +4,6 @@ from __future__ import annotations
 
 from posthouse.simulator.bots import Wire
 from posthouse.simulator.methods.call import Call, Methods
-from posthouse.simulator.refusals import not_implemented
 
 
 def get_me(call: Call) -> Wire:
@@ -22,12 +21,4 @@ def get_me(call: Call) -> Wire:
     }
 
 
-def log_out(call: Call) -> bool:
-    raise not_implemented(f"is the only server there is, so {call.method} has nowhere to go")
-
-
-METHODS: Methods = {
-    "getMe": get_me,
-    "logOut": log_out,
-    "close": log_out,
-}
+METHODS: Methods = {"getMe": get_me}

@@ -37,6 +37,13 @@ class Call:
     def now(self) -> float:
         return self.world.clock.now()
 
+    def required(self, name: str) -> str:
+        """The value of a parameter as text, or raise Refusal when it is absent or empty."""
+        value = self.parameters.text(name)
+        if not value:
+            raise bad_request(f'parameter "{name}" is required')
+        return value
+
     def chat(self) -> Chat:
         """The chat that `chat_id` names and the bot may look at, or raise Refusal."""
         chat = self.find_chat(self.parameters.text("chat_id"))
@@ -158,7 +165,7 @@ class Call:
         if not isinstance(given, dict):
             raise bad_request("object expected as reply parameters")
         return {
-            "message_id": int(given.get("message_id", 0)),
+            "message_id": Parameters(given).integer("message_id"),
             "lenient": bool(given.get("allow_sending_without_reply", lenient)),
         }
 

@@ -92,7 +92,7 @@ def read_allowed_updates(bot: Bot, parameters: Parameters) -> None:
     except msgspec.DecodeError:
         return
     if isinstance(names, list):
-        bot.allowed_updates = frozenset(name for name in names if name in KINDS) or None
+        bot.allowed_updates = frozenset(name for name in names if isinstance(name, str) and name in KINDS) or None
 
 
 def _replace(call: Call, webhook: Webhook, *, drop: bool) -> None:
@@ -104,7 +104,10 @@ def _replace(call: Call, webhook: Webhook, *, drop: bool) -> None:
 
 
 def _checked_url(url: str) -> str:
-    parts = urlsplit(url if "://" in url else f"https://{url}")
+    try:
+        parts = urlsplit(url if "://" in url else f"https://{url}")
+    except ValueError:  # such as https://[[]
+        raise bad_request("invalid webhook URL specified") from None
     if parts.scheme not in ("http", "https") or not parts.hostname:
         raise bad_request("invalid webhook URL specified")
     if parts.scheme == "http" and not _is_near(parts.hostname):

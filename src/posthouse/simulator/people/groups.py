@@ -41,7 +41,9 @@ def open_group(town: Town, kind: str, title: str, people: list[Person], bots: li
     newcomers: list[Bot | Person] = [*people[1:], *bots]
     for user in newcomers:
         chat.seat(_newcomer(chat, user, owner, is_admin=user.id in admins))
-    if kind == "group":
+    if kind != "group":
+        chat.message_id = 1  # the message that says so, of which bots are not told; General has its number
+    else:
         post_service(town, chat, owner, {"group_chat_created": True})
     for bot in bots:
         membership.tell_subject(town, chat, owner, Member(bot, "left"), chat.members[bot.id])

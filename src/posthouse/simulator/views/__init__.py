@@ -3,6 +3,17 @@
 from posthouse.simulator.views.bots import Bot, NewBot, of_bot
 from posthouse.simulator.views.chats import Blocking, Chat, Seen, of_chat
 from posthouse.simulator.views.coverage import Coverage, MethodCoverage
+from posthouse.simulator.views.groups import ChatChange, Commands, NewTopic, Topic, TopicChange
+from posthouse.simulator.views.joining import (
+    InviteLink,
+    JoinAnswer,
+    Joined,
+    Joining,
+    JoinRequest,
+    NewLink,
+    of_link,
+    of_request,
+)
 from posthouse.simulator.views.journal import Call, Counters, Event, Events
 from posthouse.simulator.views.media import (
     Contact,
@@ -21,6 +32,7 @@ from posthouse.simulator.views.media import (
     of_media,
     of_poll,
 )
+from posthouse.simulator.views.members import Member, NewMember, Promotion, Restriction, of_member
 from posthouse.simulator.views.messages import Button, Message, Press, Rewording, Saying, of_message
 from posthouse.simulator.views.payments import (
     Checkout,
@@ -49,7 +61,9 @@ __all__ = [
     "Button",
     "Call",
     "Chat",
+    "ChatChange",
     "Checkout",
+    "Commands",
     "Contact",
     "ContactSending",
     "Counters",
@@ -59,9 +73,15 @@ __all__ = [
     "Events",
     "Fault",
     "InlineAsking",
+    "InviteLink",
     "Invoice",
+    "JoinAnswer",
+    "JoinRequest",
+    "Joined",
+    "Joining",
     "Location",
     "Media",
+    "Member",
     "Message",
     "MethodCoverage",
     "Migration",
@@ -70,14 +90,19 @@ __all__ = [
     "NewCheckout",
     "NewFault",
     "NewGroup",
+    "NewLink",
+    "NewMember",
     "NewPerson",
+    "NewTopic",
     "OrderInfo",
     "Person",
     "PlaceSending",
     "Poll",
     "PollOption",
     "Press",
+    "Promotion",
     "Query",
+    "Restriction",
     "Rewording",
     "Saying",
     "Seen",
@@ -90,6 +115,8 @@ __all__ = [
     "Subscription",
     "SubscriptionChange",
     "Throw",
+    "Topic",
+    "TopicChange",
     "Transaction",
     "Venue",
     "Vote",
@@ -97,9 +124,12 @@ __all__ = [
     "of_chat",
     "of_checkout",
     "of_invoice",
+    "of_link",
     "of_media",
+    "of_member",
     "of_message",
     "of_poll",
+    "of_request",
     "of_subscription",
     "stars_of",
 ]

@@ -16,8 +16,13 @@ class Chat(View):
     id: int
     kind: str
     title: str = ""
+    username: str = ""
+    description: str = ""
+    is_forum: bool = False
     bots: list[int]
     people: list[int]
+    admins: list[int] = Field(default_factory=list)
+    """Bots and people who administrate it."""
     blocked: bool = False
     migrated_to: int | None = None
     messages: list[Message] = Field(default_factory=list)
@@ -46,6 +51,10 @@ def of_chat(chat: state.Chat, cursor: int) -> Chat:
         id=chat.id,
         kind=chat.kind,
         title=chat.title,
+        username=chat.username,
+        description=chat.description,
+        is_forum=chat.is_forum,
+        admins=sorted(chat.admins),
         bots=list(chat.bots),
         people=list(chat.people),
         blocked=chat.blocked,

@@ -37,6 +37,11 @@ class Message(View):
     """The same for all messages of one album."""
     service: dict[str, Any] = Field(default_factory=dict)
     reply_to: int | None = None
+    thread: int = 0
+    """The topic; 0 for none and for General."""
+    sender_chat: str | None = None
+    """The ref of the chat in whose name it was said."""
+    signature: str = ""
     edited: bool = False
     deleted: bool = False
     cursor: int
@@ -62,6 +67,9 @@ def of_message(message: state.Message) -> Message:
         album_id=message.album_id,
         service=message.service,
         reply_to=message.reply_to.id if message.reply_to else None,
+        thread=message.thread_id,
+        sender_chat=message.sender_chat.ref if message.sender_chat else None,
+        signature=message.signature,
         edited=message.edit_date is not None,
         deleted=message.deleted,
         cursor=message.cursor,
@@ -72,6 +80,10 @@ class Saying(View):
     person: int
     text: str
     reply_to: int | None = None
+    thread: int = 0
+    """The topic to write in; 0 for none and for General."""
+    as_chat: str | None = None
+    """The ref of an own channel in whose name to speak."""
 
 
 class Rewording(View):

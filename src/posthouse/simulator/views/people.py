@@ -15,6 +15,9 @@ class Person(View):
     last_name: str | None = None
     username: str | None = None
     language_code: str | None = "en"
+    bio: str = ""
+    deactivated: bool = False
+    """The account was deleted."""
 
 
 class NewPerson(View):
@@ -22,6 +25,7 @@ class NewPerson(View):
     last_name: str | None = None
     username: str | None = None
     language_code: str | None = "en"
+    bio: str = ""
     id: int | None = None
 
 

@@ -1,0 +1,400 @@
+"""One call of every method that has behaviour, ready to be made.
+
+To add a method, add a line to `EXAMPLES`: its parameters as a dict, or an async function of the stage that
+prepares what the call needs and returns the parameters. `bytes` are uploaded as a file. A method with behaviour
+and without an example fails `test_simulator_results.py`.
+"""
+
+from __future__ import annotations
+
+import json
+import struct
+import zlib
+from collections.abc import Awaitable, Callable
+from dataclasses import dataclass, field
+from typing import Any
+
+import aiohttp
+from simulator_stage import TOKEN
+
+from posthouse.simulator import Simulator, joining
+from posthouse.simulator.chats import Chat
+from posthouse.simulator.members import RIGHTS
+from posthouse.simulator.views import OrderInfo, ShippingAddress
+from posthouse.testing.town import Group, Person, Town
+
+Parameters = dict[str, Any]
+
+
+@dataclass
+class Stage:
+    """Ann, who has started the bot, a group and a supergroup with both of them, and a way to call."""
+
+    sim: Simulator
+    town: Town
+    http: aiohttp.ClientSession
+    ann: Person
+    bob: Person
+    group: Group
+    supergroup: Group
+    results: list[tuple[str, Any]] = field(default_factory=list)
+    """Everything that was called so far, with what came back."""
+
+    async def call(self, method: str, **parameters: Any) -> Any:
+        """The result of a call as the bot, or fail with the refusal."""
+        url = f"{self.sim.url}/bot{TOKEN}/{method}"
+        if any(isinstance(value, bytes) for value in parameters.values()):
+            posting = self.http.post(url, data=_form(parameters))
+        else:
+            posting = self.http.post(url, json=parameters)
+        async with posting as response:
+            answer = await response.json()
+        assert answer["ok"], (method, parameters, answer)
+        self.results.append((method, answer["result"]))
+        return answer["result"]
+
+    async def sent(self, method: str = "sendMessage", **parameters: Any) -> int:
+        """The number of a new message of the bot to Ann."""
+        if method == "sendMessage":
+            parameters.setdefault("text", "Hello")
+        parameters.setdefault("chat_id", self.ann.id)
+        return int((await self.call(method, **parameters))["message_id"])
+
+    @property
+    def club(self) -> Chat:
+        """The supergroup from inside. The bot has every right there."""
+        return self.sim.world.town.chats[str(self.supergroup.id)]
+
+    async def updates(self) -> list[Parameters]:
+        """All updates that wait for the bot."""
+        queue = self.sim.world.town.bot_by_token(TOKEN).queue
+        return [json.loads(update.body) for update in queue.read(0, 100)]
+
+    def crown(self) -> None:
+        """Give the bot every right in the supergroup."""
+        member = self.club.members[int(TOKEN.partition(":")[0])]
+        rights = frozenset(RIGHTS["supergroup"])
+        self.club.seat(member.becomes("administrator", rights=rights, promoted_by=self.ann.id))
+
+
+def _form(parameters: Parameters) -> aiohttp.FormData:
+    form = aiohttp.FormData()
+    for name, value in parameters.items():
+        if isinstance(value, bytes):
+            form.add_field(name, value, filename=f"{name}.bin")
+        else:
+            form.add_field(name, value if isinstance(value, str) else json.dumps(value))
+    return form
+
+
+def png(width: int = 320, height: int = 200) -> bytes:
+    """A grey picture."""
+
+    def chunk(kind: bytes, data: bytes) -> bytes:
+        return struct.pack(">I", len(data)) + kind + data + struct.pack(">I", zlib.crc32(kind + data))
+
+    header = struct.pack(">IIBBBBB", width, height, 8, 0, 0, 0, 0)
+    rows = zlib.compress(b"".join(b"\x00" + b"\x80" * width for _ in range(height)))
+    return b"\x89PNG\r\n\x1a\n" + chunk(b"IHDR", header) + chunk(b"IDAT", rows) + chunk(b"IEND", b"")
+
+
+def keyboard(text: str = "Press", data: str = "x") -> Parameters:
+    return {"inline_keyboard": [[{"text": text, "callback_data": data}]]}
+
+
+Example = Callable[[Stage], Awaitable[Parameters]]
+
+
+def to_ann(**parameters: Any) -> Example:
+    """A call whose `chat_id` is Ann's."""
+
+    async def prepare(stage: Stage) -> Parameters:
+        return {"chat_id": stage.ann.id, **parameters}
+
+    return prepare
+
+
+def to_supergroup(**parameters: Any) -> Example:
+    async def prepare(stage: Stage) -> Parameters:
+        return {"chat_id": stage.supergroup.id, **parameters}
+
+    return prepare
+
+
+def on_message(**parameters: Any) -> Example:
+    """A call about a message that the bot has sent to Ann, with a button under it."""
+
+    async def prepare(stage: Stage) -> Parameters:
+        sent = await stage.sent(reply_markup=keyboard())
+        return {"chat_id": stage.ann.id, "message_id": sent, **parameters}
+
+    return prepare
+
+
+async def a_pressed_button(stage: Stage) -> Parameters:
+    await stage.sent(reply_markup=keyboard())
+    press = await stage.ann.presses("Press", on=TOKEN)
+    return {"callback_query_id": press.id, "text": "Thanks", "show_alert": True}
+
+
+async def an_inline_query(stage: Stage) -> Parameters:
+    asked = await stage.ann.asks_inline("cats", bot=TOKEN)
+    content = {"message_text": "A cat"}
+    result = {"type": "article", "id": "1", "title": "Cat", "input_message_content": content}
+    return {"inline_query_id": asked.id, "results": [result]}
+
+
+async def an_invoice(stage: Stage) -> Parameters:
+    return {"chat_id": stage.ann.id, **INVOICE}
+
+
+async def a_shipping_query(stage: Stage) -> Parameters:
+    prices = {"currency": "EUR", "prices": [{"label": "Tea", "amount": 500}], "provider_token": "1:TEST:1"}
+    flexible = {**prices, "is_flexible": True, "need_shipping_address": True}
+    await stage.call("sendInvoice", **{**INVOICE, **flexible, "chat_id": stage.ann.id})
+    invoice = await stage.ann.chat_with(TOKEN).next_message()
+    address = ShippingAddress(country_code="DE", city="Bonn", street_line1="Markt 1", post_code="53111")
+    await stage.ann.confirms(invoice, order_info=OrderInfo(shipping_address=address))
+    (query,) = [u for u in await stage.updates() if "shipping_query" in u]
+    option = {"id": "dhl", "title": "DHL", "prices": [{"label": "Parcel", "amount": 400}]}
+    return {"shipping_query_id": query["shipping_query"]["id"], "ok": True, "shipping_options": [option]}
+
+
+async def a_payment(stage: Stage) -> Parameters:
+    parameters = await a_checkout(stage)
+    await stage.call("answerPreCheckoutQuery", **parameters)
+    (paid,) = [u for u in await stage.updates() if "successful_payment" in u.get("message", {})]
+    charge_id = paid["message"]["successful_payment"]["telegram_payment_charge_id"]
+    return {"user_id": stage.ann.id, "telegram_payment_charge_id": charge_id}
+
+
+async def a_subscription(stage: Stage) -> Parameters:
+    await stage.call("createInvoiceLink", **INVOICE, subscription_period=2_592_000)
+    link = stage.results[-1][1]
+    await stage.ann.confirms(link)
+    (asked,) = [u for u in await stage.updates() if "pre_checkout_query" in u]
+    await stage.call("answerPreCheckoutQuery", pre_checkout_query_id=asked["pre_checkout_query"]["id"], ok=True)
+    (paid,) = [u for u in await stage.updates() if "successful_payment" in u.get("message", {})]
+    charge_id = paid["message"]["successful_payment"]["telegram_payment_charge_id"]
+    return {"user_id": stage.ann.id, "telegram_payment_charge_id": charge_id, "is_canceled": True}
+
+
+def on_link(**parameters: Any) -> Example:
+    async def prepare(stage: Stage) -> Parameters:
+        link = await stage.call("createChatInviteLink", chat_id=stage.supergroup.id, name="door")
+        return {"chat_id": stage.supergroup.id, "invite_link": link["invite_link"], **parameters}
+
+    return prepare
+
+
+async def a_join_request(stage: Stage) -> Parameters:
+    eve = await stage.town.person("Eve")
+    town = stage.sim.world.town
+    joining.request(town, stage.club, town.people[eve.id], None)
+    return {"chat_id": stage.supergroup.id, "user_id": eve.id}
+
+
+def on_bob(**parameters: Any) -> Example:
+    """A call about Bob, a member of the supergroup."""
+
+    async def prepare(stage: Stage) -> Parameters:
+        return {"chat_id": stage.supergroup.id, "user_id": stage.bob.id, **parameters}
+
+    return prepare
+
+
+async def an_administrator(stage: Stage) -> Parameters:
+    bob = {"chat_id": stage.supergroup.id, "user_id": stage.bob.id}
+    await stage.call("promoteChatMember", **bob, can_pin_messages=True)
+    return {**bob, "custom_title": "Warden"}
+
+
+async def a_channel_that_speaks(stage: Stage) -> Parameters:
+    channel = await stage.town.group("News", people=[stage.ann], bots=[], kind="channel")
+    return {"chat_id": stage.supergroup.id, "sender_chat_id": channel.id}
+
+
+async def a_chat_photo(stage: Stage) -> Parameters:
+    await stage.call("setChatPhoto", chat_id=stage.supergroup.id, photo=png())
+    return {"chat_id": stage.supergroup.id}
+
+
+def about_ann(**parameters: Any) -> Example:
+    async def prepare(stage: Stage) -> Parameters:
+        return {"user_id": stage.ann.id, **parameters}
+
+    return prepare
+
+
+def in_forum(**parameters: Any) -> Example:
+    """A call in the supergroup, which is a forum now."""
+
+    async def prepare(stage: Stage) -> Parameters:
+        stage.club.is_forum = True
+        return {"chat_id": stage.supergroup.id, **parameters}
+
+    return prepare
+
+
+def on_topic(*before: str, **parameters: Any) -> Example:
+    """A call about a topic, after the methods named first were called on it."""
+
+    async def prepare(stage: Stage) -> Parameters:
+        stage.club.is_forum = True
+        topic = await stage.call("createForumTopic", chat_id=stage.supergroup.id, name="News")
+        target = {"chat_id": stage.supergroup.id, "message_thread_id": topic["message_thread_id"]}
+        for method in before:
+            await stage.call(method, **target)
+        return {**target, **parameters}
+
+    return prepare
+
+
+def after_general(*before: str) -> Example:
+    """A call about the General topic, after the methods named."""
+
+    async def prepare(stage: Stage) -> Parameters:
+        stage.club.is_forum = True
+        for method in before:
+            await stage.call(method, chat_id=stage.supergroup.id)
+        return {"chat_id": stage.supergroup.id}
+
+    return prepare
+
+
+async def an_album(stage: Stage) -> Parameters:
+    media = [{"type": "photo", "media": f"attach://{name}", "caption": name} for name in ("one", "two")]
+    return {"chat_id": stage.ann.id, "media": media, "one": png(), "two": png(64, 64)}
+
+
+def on_live_location(**parameters: Any) -> Example:
+    async def prepare(stage: Stage) -> Parameters:
+        sent = await stage.sent("sendLocation", latitude=50.7, longitude=7.1, live_period=600)
+        return {"chat_id": stage.ann.id, "message_id": sent, **parameters}
+
+    return prepare
+
+
+async def a_poll(stage: Stage) -> Parameters:
+    sent = await stage.sent("sendPoll", question="Tea?", options=[{"text": "Yes"}, {"text": "No"}])
+    return {"chat_id": stage.ann.id, "message_id": sent}
+
+
+INVOICE: Parameters = {
+    "title": "Tea",
+    "description": "A cup of tea",
+    "payload": "tea-1",
+    "currency": "XTR",
+    "prices": [{"label": "Tea", "amount": 5}],
+}
+
+
+async def a_checkout(stage: Stage) -> Parameters:
+    checkout = await stage.ann.checks_out("tea", bot=TOKEN, amount=5)
+    return {"pre_checkout_query_id": checkout.id, "ok": True}
+
+
+async def an_uploaded_file(stage: Stage) -> Parameters:
+    sent = await stage.call("sendDocument", chat_id=stage.ann.id, document=b"contents")
+    return {"file_id": sent["document"]["file_id"]}
+
+
+EXAMPLES: dict[str, Parameters | Example] = {
+    # Updates.
+    "deleteWebhook": {"drop_pending_updates": True},
+    "getUpdates": {"timeout": 0},
+    "getWebhookInfo": {},
+    "setWebhook": {"url": "http://127.0.0.1:9/hook", "secret_token": "s3cret", "allowed_updates": ["message"]},
+    # The bot itself.
+    "getMe": {},
+    "getMyCommands": {},
+    "setMyCommands": {"commands": [{"command": "start", "description": "Begin"}]},
+    # Messages.
+    "deleteMessage": on_message(),
+    "editMessageReplyMarkup": on_message(reply_markup=keyboard("Other", "y")),
+    "editMessageText": on_message(text="Changed"),
+    "sendChatAction": to_ann(action="typing"),
+    "sendMessage": to_ann(text="<b>Hi</b> https://example.org", parse_mode="HTML", reply_markup=keyboard()),
+    # Media and files.
+    "getFile": an_uploaded_file,
+    "sendAnimation": to_ann(animation=b"GIF89a", caption="moving"),
+    "sendAudio": to_ann(audio=b"ID3", title="Song", performer="Singer", duration=3),
+    "sendDocument": to_ann(document=b"text", caption="_read_", parse_mode="MarkdownV2"),
+    "sendPhoto": to_ann(photo=png(), caption="grey"),
+    "sendVideo": to_ann(video=b"video", duration=2, width=64, height=48),
+    "sendVideoNote": to_ann(video_note=b"video", length=240),
+    "sendVoice": to_ann(voice=b"OggS", duration=1),
+    # Albums, places, cards, polls, dice.
+    "editMessageLiveLocation": on_live_location(latitude=50.8, longitude=7.2, heading=90),
+    "sendContact": to_ann(phone_number="+4912345", first_name="Bob"),
+    "sendDice": to_ann(emoji="🎯"),
+    "sendLocation": to_ann(latitude=50.7, longitude=7.1, horizontal_accuracy=12.5),
+    "sendMediaGroup": an_album,
+    "sendPoll": to_ann(question="Tea?", options=[{"text": "Yes"}, {"text": "No"}], is_anonymous=False),
+    "sendVenue": to_ann(latitude=50.7, longitude=7.1, title="Cafe", address="Market 1"),
+    "stopMessageLiveLocation": on_live_location(),
+    "stopPoll": a_poll,
+    # Queries.
+    "answerCallbackQuery": a_pressed_button,
+    "answerInlineQuery": an_inline_query,
+    "answerPreCheckoutQuery": a_checkout,
+    # Payments.
+    "answerShippingQuery": a_shipping_query,
+    "createInvoiceLink": INVOICE,
+    "editUserStarSubscription": a_subscription,
+    "getMyStarBalance": {},
+    "getStarTransactions": {"offset": 0, "limit": 10},
+    "refundStarPayment": a_payment,
+    "sendInvoice": an_invoice,
+    # Chats and members.
+    "approveChatJoinRequest": a_join_request,
+    "banChatMember": on_bob(revoke_messages=True),
+    "banChatSenderChat": a_channel_that_speaks,
+    "createChatInviteLink": to_supergroup(name="door", member_limit=3),
+    "declineChatJoinRequest": a_join_request,
+    "deleteChatPhoto": a_chat_photo,
+    "deleteChatStickerSet": to_supergroup(),
+    "editChatInviteLink": on_link(name="gate"),
+    "exportChatInviteLink": to_supergroup(),
+    "getChat": to_supergroup(),
+    "getChatAdministrators": to_supergroup(),
+    "getChatMember": on_bob(),
+    "getUserProfilePhotos": about_ann(),
+    "getChatMemberCount": to_supergroup(),
+    "leaveChat": to_supergroup(),
+    "promoteChatMember": on_bob(can_pin_messages=True),
+    "restrictChatMember": on_bob(permissions={"can_send_messages": False}),
+    "revokeChatInviteLink": on_link(),
+    "setChatAdministratorCustomTitle": an_administrator,
+    "setChatDescription": to_supergroup(description="All about tea"),
+    "setChatMemberTag": on_bob(tag="guest"),
+    "setChatPermissions": to_supergroup(permissions={"can_send_messages": True}),
+    "setChatPhoto": to_supergroup(photo=png()),
+    "setChatStickerSet": to_supergroup(sticker_set_name="tea_by_sim4242bot"),
+    "setChatTitle": to_supergroup(title="Tea club"),
+    "unbanChatMember": on_bob(only_if_banned=True),
+    "unbanChatSenderChat": a_channel_that_speaks,
+    # Topics.
+    "closeForumTopic": on_topic(),
+    "closeGeneralForumTopic": in_forum(),
+    "createForumTopic": in_forum(name="Offers", icon_color=7322096),
+    "deleteForumTopic": on_topic(),
+    "editForumTopic": on_topic(name="Old news"),
+    "editGeneralForumTopic": in_forum(name="Everything"),
+    "hideGeneralForumTopic": in_forum(),
+    "reopenForumTopic": on_topic("closeForumTopic"),
+    "reopenGeneralForumTopic": after_general("closeGeneralForumTopic"),
+    "unhideGeneralForumTopic": after_general("hideGeneralForumTopic"),
+    # What the bot shows of itself.
+    "deleteMyCommands": {},
+    "getChatMenuButton": {},
+    "getMyDefaultAdministratorRights": {},
+    "getMyDescription": {},
+    "getMyName": {"language_code": "de"},
+    "getMyShortDescription": {},
+    "setChatMenuButton": {"menu_button": {"type": "commands"}},
+    "setMyDefaultAdministratorRights": {"for_channels": True},
+    "setMyDescription": {"description": "A bot"},
+    "setMyName": {"name": "Robot"},
+    "setMyShortDescription": {"short_description": "Bot"},
+}

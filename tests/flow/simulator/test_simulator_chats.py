@@ -1,0 +1,178 @@
+"""Groups, supergroups and channels: what they are, who speaks in them, and what is changed about them."""
+
+from __future__ import annotations
+
+import pytest
+from aiogram import Bot
+from aiogram.exceptions import TelegramBadRequest, TelegramForbiddenError
+from aiogram.types import BufferedInputFile
+from chats_stage import EVERY_KIND, Host, joins, services, updates_of
+from pictures_stage import picture
+from simulator_stage import aiogram_bot
+
+from posthouse.simulator import Simulator, views
+from posthouse.testing.town import Person, Town, TownError
+
+
+@pytest.fixture
+async def host(town: Town, ann: Person, bot: Bot) -> Host:
+    await bot.get_updates(allowed_updates=EVERY_KIND)
+    return Host(town, ann)
+
+
+@pytest.mark.parametrize("kind", ["group", "supergroup", "channel"])
+async def test_a_bot_changes_what_it_may(host: Host, bot: Bot, kind: str) -> None:
+    """Title, description and photo; the first and the last leave service messages that the bot itself hears."""
+    chat = await host.opens(kind, bot_id=bot.id, rights=["can_change_info"])
+    await updates_of(bot)
+    await bot.set_chat_title(chat.id, "Crew 2")
+    await bot.set_chat_title(chat.id, "Crew 2")
+    await bot.set_chat_description(chat.id, "Who we are")
+    with pytest.raises(TelegramBadRequest, match="chat description is not modified"):
+        await bot.set_chat_description(chat.id, "Who we are")
+    await bot.set_chat_photo(chat.id, BufferedInputFile(picture(640, 640), "us.png"))
+    shown = await bot.get_chat(chat.id)
+    assert (shown.type, shown.title, shown.description) == (kind, "Crew 2", "Who we are")
+    assert shown.photo
+    assert (await bot.get_file(shown.photo.big_file_id)).file_path
+    await bot.delete_chat_photo(chat.id)
+    with pytest.raises(TelegramBadRequest, match="CHAT_NOT_MODIFIED"):
+        await bot.delete_chat_photo(chat.id)
+    told = services(await updates_of(bot))
+    assert [m.content_type for m in told] == ["new_chat_title", "new_chat_photo", "delete_chat_photo"]
+    assert told[1].new_chat_photo
+
+
+async def test_changes_need_the_right(host: Host, bot: Bot) -> None:
+    """Each refusal names the act; private chats have nothing to change."""
+    chat = await host.opens("supergroup", bot_id=bot.id, rights=["can_pin_messages"])
+    photo = BufferedInputFile(picture(640, 640), "us.png")
+    for call, text in (
+        (bot.set_chat_title(chat.id, "X"), "not enough rights to change chat title"),
+        (bot.set_chat_description(chat.id, "X"), "not enough rights to set chat description"),
+        (bot.set_chat_photo(chat.id, photo), "not enough rights to change chat photo"),
+        (bot.set_chat_sticker_set(chat.id, "x_by_bot"), "not enough rights to change supergroup sticker set"),
+        (bot.set_chat_title(host.person.id, "X"), "can't change private chat title"),
+    ):
+        with pytest.raises(TelegramBadRequest, match=text):
+            await call
+
+
+async def test_a_public_chat_is_known_by_its_name(sim: Simulator, host: Host, bot: Bot) -> None:
+    """Anybody's bot may look at it, only one inside may write."""
+    chat = await host.opens("supergroup", bot_id=bot.id)
+    await host.changes(chat, username="crew_public")
+    assert (await bot.send_message("@crew_public", "hello")).chat.username == "crew_public"
+    assert (await bot.get_chat("@Crew_Public")).active_usernames == ["crew_public"]
+    async with aiogram_bot(sim, "7:second") as stranger:
+        assert (await stranger.get_chat("@crew_public")).id == chat.id
+        with pytest.raises(TelegramForbiddenError, match="bot is not a member of the supergroup chat"):
+            await stranger.send_message("@crew_public", "hello")
+        with pytest.raises(TelegramBadRequest, match="chat not found"):
+            await stranger.get_chat("@crew_private")
+
+
+async def test_a_channel_speaks_with_one_voice(host: Host, bot: Bot, town: Town) -> None:
+    """Posts have no sender but the channel; a person's are channel_post, edits edited_channel_post."""
+    chat = await host.opens("channel", bot_id=bot.id, rights=["can_post_messages"])
+    sent = await bot.send_message(chat.id, "News")
+    assert (sent.from_user, sent.sender_chat and sent.sender_chat.id) == (None, chat.id)
+    await updates_of(bot)
+    await host.changes(chat, signed=True)
+    said = await host.person.says("More news", to=chat)
+    await host.person.edits(said, "More good news")
+    post, edited = await updates_of(bot)
+    assert post.channel_post
+    assert (post.channel_post.text, post.channel_post.author_signature) == ("More news", "Ann")
+    assert edited.edited_channel_post
+    assert edited.edited_channel_post.text == "More good news"
+    bob = await town.person("Bob")
+    await host.changes(chat, username="crew_news")
+    await joins(bob, "@crew_news")
+    with pytest.raises(TownError, match="need administrator rights in the channel chat"):
+        await bob.says("me too", to=chat)
+    await host.promotes(bot.id, chat, ["can_invite_users"])
+    with pytest.raises(TelegramBadRequest, match="need administrator rights in the channel chat"):
+        await bot.send_message(chat.id, "News")
+
+
+async def test_bots_are_in_channels_as_administrators(host: Host, bot: Bot) -> None:
+    """Promoting brings a bot in, and demoting puts it out."""
+    chat = await host.opens("channel", bot_id=bot.id)
+    with pytest.raises(TownError, match="bots are in a channel only as administrators"):
+        await host.adds(bot.id, chat)
+    await host.promotes(bot.id, chat, None)
+    assert (await host.members(chat))[bot.id] == "administrator"
+    await host.promotes(bot.id, chat, [])
+    assert (await host.members(chat))[bot.id] == "left"
+
+
+async def test_an_anonymous_administrator_is_the_group(host: Host, bot: Bot, town: Town) -> None:
+    """Its messages come from GroupAnonymousBot, in the name of the chat, signed with the title."""
+    bob = await town.person("Bob")
+    chat = await host.opens("supergroup", bot_id=bot.id, rights=["can_delete_messages"], others=[bob])
+    await host.promotes(bob.id, chat, ["is_anonymous"], title="Ghost")
+    await updates_of(bot)
+    await bob.says("boo", to=chat)
+    (update,) = await updates_of(bot)
+    assert update.message
+    assert update.message.from_user
+    assert update.message.sender_chat
+    assert (update.message.from_user.username, update.message.sender_chat.id, update.message.author_signature) == (
+        "GroupAnonymousBot",
+        chat.id,
+        "Ghost",
+    )
+
+
+async def test_a_person_speaks_as_an_own_channel_unless_it_is_banned(host: Host, bot: Bot) -> None:
+    """banChatSenderChat silences the channel; unbanning lets it speak again."""
+    chat = await host.opens("supergroup", bot_id=bot.id, rights=["can_restrict_members"])
+    channel = await host.opens("channel", bot_id=bot.id)
+    saying = views.Saying(person=host.person.id, text="As the press", as_chat=channel.ref)
+    await updates_of(bot)
+    await host.town.request("POST", f"/chats/{chat.ref}/messages", saying)
+    (update,) = await updates_of(bot)
+    assert update.message
+    assert update.message.sender_chat
+    assert update.message.sender_chat.id == channel.id
+    await bot.ban_chat_sender_chat(chat.id, channel.id)
+    with pytest.raises(TownError, match="is banned here"):
+        await host.town.request("POST", f"/chats/{chat.ref}/messages", saying)
+    await bot.unban_chat_sender_chat(chat.id, channel.id)
+    await host.town.request("POST", f"/chats/{chat.ref}/messages", saying)
+    with pytest.raises(TelegramBadRequest, match="PARTICIPANT_ID_INVALID"):
+        await bot.ban_chat_sender_chat(chat.id, chat.id)
+
+
+async def test_people_change_settings(host: Host, bot: Bot, town: Town) -> None:
+    """A bot sees them with getChat; the title and the timer leave service messages."""
+    chat = await host.opens("supergroup", bot_id=bot.id)
+    news = await host.opens("channel", bot_id=bot.id, rights=["can_manage_chat"])
+    await updates_of(bot)
+    await host.changes(chat, title="Club", description="About", protected=True, auto_delete_s=86400)
+    await host.changes(news, linked=chat.ref)
+    shown = await bot.get_chat(chat.id)
+    assert (shown.title, shown.description, shown.has_protected_content) == ("Club", "About", True)
+    assert (shown.message_auto_delete_time, shown.linked_chat_id) == (86400, news.id)
+    told = services(await updates_of(bot))
+    assert [m.content_type for m in told] == ["new_chat_title", "message_auto_delete_timer_changed"]
+    assert told[0].has_protected_content
+    bob = await town.person("Bob")
+    with pytest.raises(TownError, match="Bob is not in this group or channel"):
+        await Host(town, bob).changes(chat, title="Mine")
+    await host.adds(bob.id, chat)
+    await Host(town, bob).changes(chat, title="Ours")  # members may, unless the chat forbids it
+    with pytest.raises(TownError, match="Bob may not change what members may do"):
+        await Host(town, bob).changes(chat, permissions=[])
+    with pytest.raises(TownError, match="is_forum is a setting of a supergroup, and this is a channel chat"):
+        await host.changes(news, is_forum=True)
+
+
+async def test_a_migrated_group_keeps_its_members(host: Host, bot: Bot, town: Town) -> None:
+    """Owner, members and the bot stand as they stood."""
+    bob = await town.person("Bob")
+    group = await town.group("Crew", people=[host.person, bob], bots=[bot.id])
+    new = await group.migrates(by=host.person)
+    assert await host.members(new) == {host.person.id: "creator", bob.id: "member", bot.id: "member"}
+    assert await bot.get_chat_member_count(new.id) == 3

@@ -1,0 +1,129 @@
+"""Forum topics: opened, renamed, closed and deleted by bots and people."""
+
+from __future__ import annotations
+
+import pytest
+from aiogram import Bot
+from aiogram.exceptions import TelegramBadRequest
+from chats_stage import EVERY_KIND, Host, services, updates_of
+
+from posthouse.simulator import views
+from posthouse.testing.town import Chat, Person, Town, TownError
+
+KEEPING = ["can_manage_topics", "can_delete_messages"]
+
+
+@pytest.fixture
+async def host(town: Town, ann: Person, bot: Bot) -> Host:
+    await bot.get_updates(allowed_updates=EVERY_KIND)
+    return Host(town, ann)
+
+
+async def _forum(host: Host, bot: Bot, rights: list[str] | None) -> Chat:
+    chat = await host.opens("supergroup", bot_id=bot.id, rights=rights)
+    await host.changes(chat, is_forum=True)
+    await updates_of(bot)
+    return chat
+
+
+async def _says_in(person: Person, chat: Chat, text: str, thread: int) -> dict[str, object]:
+    saying = views.Saying(person=person.id, text=text, thread=thread)
+    answer: dict[str, object] = await person.town.request("POST", f"/chats/{chat.ref}/messages", saying)
+    return answer
+
+
+async def test_a_topic_lives_its_life(host: Host, bot: Bot) -> None:
+    """Opened, written in, renamed, closed, reopened, deleted; every step but the last is a service message in it."""
+    chat = await _forum(host, bot, KEEPING)
+    assert (await bot.get_chat(chat.id)).is_forum
+    topic = await bot.create_forum_topic(chat.id, "Ideas", icon_color=0xCB86DB)
+    assert (topic.name, topic.icon_color) == ("Ideas", 0xCB86DB)
+    thread = topic.message_thread_id
+    sent = await bot.send_message(chat.id, "first", message_thread_id=thread)
+    assert (sent.message_thread_id, sent.is_topic_message) == (thread, True)
+    await bot.edit_forum_topic(chat.id, thread, name="Good ideas")
+    with pytest.raises(TelegramBadRequest, match="TOPIC_NOT_MODIFIED"):
+        await bot.edit_forum_topic(chat.id, thread, name="Good ideas")
+    await bot.close_forum_topic(chat.id, thread)
+    await bot.reopen_forum_topic(chat.id, thread)
+    told = services(await updates_of(bot))
+    assert [m.content_type for m in told] == [
+        "forum_topic_created",
+        "forum_topic_edited",
+        "forum_topic_closed",
+        "forum_topic_reopened",
+    ]
+    assert {m.message_thread_id for m in told} == {thread} == {told[0].message_id}
+    await bot.delete_forum_topic(chat.id, thread)
+    assert [m.text for m in await chat.messages() if m.text] == []
+    with pytest.raises(TelegramBadRequest, match="message thread not found"):
+        await bot.send_message(chat.id, "anybody?", message_thread_id=thread)
+    with pytest.raises(TelegramBadRequest, match="TOPIC_ID_INVALID"):
+        await bot.close_forum_topic(chat.id, thread)
+
+
+async def test_a_closed_topic_is_closed_to_members(host: Host, bot: Bot, town: Town) -> None:
+    """Administrators of topics and the opener may go on writing."""
+    chat = await _forum(host, bot, None)
+    bob = await town.person("Bob")
+    await host.adds(bob.id, chat)
+    topic = await town.request("POST", f"/chats/{chat.ref}/topics", views.NewTopic(person=host.person.id, name="News"))
+    await _says_in(bob, chat, "still open", topic["id"])
+    change = views.TopicChange(person=host.person.id, closed=True)
+    await town.request("PATCH", f"/chats/{chat.ref}/topics/{topic['id']}", change)
+    with pytest.raises(TownError, match="TOPIC_CLOSED"):
+        await _says_in(bob, chat, "too late", topic["id"])
+    with pytest.raises(TelegramBadRequest, match="TOPIC_CLOSED"):
+        await bot.send_message(chat.id, "too late", message_thread_id=topic["id"])
+    await _says_in(host.person, chat, "I may", topic["id"])
+    with pytest.raises(TelegramBadRequest, match="not enough rights to close or open the topic"):
+        await bot.reopen_forum_topic(chat.id, topic["id"])
+    with pytest.raises(TownError, match="Bob may not open topics here"):
+        await town.request("POST", f"/chats/{chat.ref}/topics", views.NewTopic(person=bob.id, name="Mine"))
+    with pytest.raises(TelegramBadRequest, match="not enough rights to create a topic"):
+        await bot.create_forum_topic(chat.id, "Mine")
+
+
+async def test_a_message_stays_in_its_topic(host: Host, bot: Bot) -> None:
+    """What a person writes there carries the thread, and an answer to it goes there by itself."""
+    chat = await _forum(host, bot, KEEPING)
+    topic = await bot.create_forum_topic(chat.id, "Ideas")
+    said = await _says_in(host.person, chat, "how about this", topic.message_thread_id)
+    heard = next(u.message for u in await updates_of(bot) if u.message and u.message.text)
+    assert (heard.message_thread_id, heard.is_topic_message) == (topic.message_thread_id, True)
+    answer = await bot.send_message(chat.id, "nice", reply_to_message_id=said["id"])
+    assert answer.message_thread_id == topic.message_thread_id
+    listed = await host.town.request("GET", f"/chats/{chat.ref}/topics")
+    assert {t["name"] for t in listed} == {"Ideas", "General"}
+
+
+async def test_general_is_named_closed_and_hidden(host: Host, bot: Bot) -> None:
+    """It has the id 1, which no message may name, and its service messages carry no thread."""
+    chat = await _forum(host, bot, KEEPING)
+    await bot.edit_general_forum_topic(chat.id, "Lobby")
+    await bot.close_general_forum_topic(chat.id)
+    await bot.reopen_general_forum_topic(chat.id)
+    await bot.hide_general_forum_topic(chat.id)
+    with pytest.raises(TelegramBadRequest, match="TOPIC_NOT_MODIFIED"):
+        await bot.close_general_forum_topic(chat.id)  # hiding closed it
+    await bot.unhide_general_forum_topic(chat.id)
+    told = services(await updates_of(bot))
+    assert [m.content_type for m in told] == [
+        "forum_topic_edited",
+        "forum_topic_closed",
+        "forum_topic_reopened",
+        "general_forum_topic_hidden",
+        "general_forum_topic_unhidden",
+    ]
+    assert {m.message_thread_id for m in told} == {None}
+    with pytest.raises(TelegramBadRequest, match="message thread not found"):
+        await bot.send_message(chat.id, "hello", message_thread_id=1)
+
+
+async def test_only_forums_have_topics(host: Host, bot: Bot) -> None:
+    """The server's words in a supergroup without topics."""
+    chat = await host.opens("supergroup", bot_id=bot.id, rights=KEEPING)
+    with pytest.raises(TelegramBadRequest, match="the chat is not a forum"):
+        await bot.create_forum_topic(chat.id, "Ideas")
+    with pytest.raises(TelegramBadRequest, match="message thread not found"):
+        await bot.send_message(chat.id, "hello", message_thread_id=5)
