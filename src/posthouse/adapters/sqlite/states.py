@@ -18,7 +18,10 @@ Pieces = dict[str, bytes]
 
 
 class StateCache:
-    """`lane key → its pieces of state` for whole chats; chats with too many pieces are never kept."""
+    """`lane key → its pieces of state` for whole chats; chats with too many pieces are never kept.
+
+    What is given out changes with the next commit: whoever keeps it takes a copy.
+    """
 
     def __init__(self, core: SqliteCore, chats_max: int) -> None:
         self._core = core
@@ -68,15 +71,12 @@ class StateCache:
             pieces = chats.get(lane)
             if pieces is None:
                 continue
-            pieces = dict(pieces)  # turns may still look at the old one
             if write.data is None:
                 pieces.pop(write.name, None)
             else:
                 pieces[write.name] = write.data
             if len(pieces) > PIECES_MAX:
                 del chats[lane]
-            else:
-                chats[lane] = pieces
 
     def _keep(self, lane: int, pieces: Pieces) -> None:
         self._chats[lane] = pieces
