@@ -9,6 +9,7 @@ From the bottom up:
     post           a few updates by hand
     null_server    answers 200 and nothing else: the ceiling of the load generator
     floors         uvicorn around an empty application: what the web server alone costs
+    rows           the handler and the rows alone: what the work costs with nothing around it
     environments   installs the peers under `bench/.peers/`, starts Redis
     peers          runs one peer under load
     databases      what our databases hold; starts PostgreSQL
