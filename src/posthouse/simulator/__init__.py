@@ -11,6 +11,7 @@ Telegram.
 from posthouse.simulator.clock import Clock, MovableClock, RealClock
 from posthouse.simulator.coverage import Coverage, MethodCoverage, measure_coverage
 from posthouse.simulator.server import PortTaken, Simulator
+from posthouse.simulator.state.snapshots import TownUnreadable
 
 __all__ = [
     "Clock",
@@ -20,5 +21,6 @@ __all__ = [
     "PortTaken",
     "RealClock",
     "Simulator",
+    "TownUnreadable",
     "measure_coverage",
 ]

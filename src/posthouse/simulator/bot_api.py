@@ -11,7 +11,9 @@ from typing import Any
 from urllib.parse import unquote
 
 from posthouse.simulator.bodies import parse, unpack
-from posthouse.simulator.calls import Answer, answer_call, refused
+from posthouse.simulator.bots import Bot
+from posthouse.simulator.breaking import Answer
+from posthouse.simulator.calls import answer_call, refused
 from posthouse.simulator.files import UPLOAD_BYTES_MAX
 from posthouse.simulator.refusals import Refusal
 from posthouse.simulator.world import World
@@ -43,6 +45,9 @@ class BotApi:
             answer = refused(self.world.note_bug(error, path.rpartition("/")[2]))
         if answer.lost:
             await cut_connection(receive, send)
+        elif answer.truncated:
+            await _send_half(send, answer)
+            await cut_connection(receive, send, flush=True)
         else:
             await _send(send, answer)
 
@@ -51,11 +56,24 @@ class BotApi:
         body = await _read(receive)
         if not slash or scope["method"] not in ("GET", "POST"):
             raise Refusal(404, "Not Found")
-        bot = self.world.town.bot_by_token(token)
+        bot = self._bot(token)
         body = unpack(body, _header(scope, b"content-encoding").strip().lower(), BODY_BYTES_MAX)
         parameters = parse(scope["query_string"], _header(scope, b"content-type"), body)
         method = method.removeprefix("test/") or parameters.text("method")
         return await answer_call(self.world, bot, method, parameters, via="http")
+
+    def _bot(self, token: str) -> Bot:
+        """The bot of this token, or raise Refusal."""
+        town = self.world.town
+        known = len(town.bots)
+        bot = town.bot_by_token(token)
+        if len(town.bots) > known:
+            try:
+                self.world.pace_token()
+            except Refusal:
+                del town.bots[bot.id]
+                raise
+        return bot
 
     async def _send_file(self, path: str, receive: Receive, send: Send) -> None:
         await _read(receive)
@@ -71,13 +89,14 @@ class BotApi:
             await _send_body(send, 200, [(b"content-type", b"application/octet-stream")], file.data)
 
 
-async def cut_connection(receive: Receive, send: Send) -> None:
-    """Close the socket without an answer.
+async def cut_connection(receive: Receive, send: Send, *, flush: bool = False) -> None:
+    """Close the socket without an answer; with `flush`, after what was written already.
 
     ASGI has no word for it, so this reaches for the transport behind uvicorn's `send`, a bound method of its
     request cycle. Waiting for the disconnect message keeps uvicorn from answering 500 in its place.
     """
-    getattr(send, "__self__").transport.abort()  # noqa: B009  # `send` is typed as a plain callable
+    transport = getattr(send, "__self__").transport  # noqa: B009  # `send` is typed as a plain callable
+    (transport.close if flush else transport.abort)()
     while (await receive())["type"] != "http.disconnect":
         pass
 
@@ -106,7 +125,7 @@ def _header(scope: Scope, wanted: bytes) -> str:
 
 
 async def _send(send: Send, answer: Answer) -> None:
-    headers = [_JSON]
+    headers = [_JSON if answer.content_type == _JSON[1] else (b"content-type", answer.content_type)]
     if answer.retry_after is not None:
         headers.append((b"retry-after", b"%d" % answer.retry_after))
     await _send_body(send, answer.status, headers, answer.body)
@@ -116,3 +135,10 @@ async def _send_body(send: Send, status: int, headers: list[tuple[bytes, bytes]]
     headers.append((b"content-length", b"%d" % len(body)))
     await send({"type": "http.response.start", "status": status, "headers": headers})
     await send({"type": "http.response.body", "body": body})
+
+
+async def _send_half(send: Send, answer: Answer) -> None:
+    """Promise the whole body and send the first half."""
+    headers = [_JSON, (b"content-length", b"%d" % len(answer.body))]
+    await send({"type": "http.response.start", "status": answer.status, "headers": headers})
+    await send({"type": "http.response.body", "body": answer.body[: len(answer.body) // 2], "more_body": True})

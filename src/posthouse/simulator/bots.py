@@ -22,6 +22,12 @@ class Webhook:
     url: str = ""
     secret: str = ""
     max_connections: int = 40
+    ip_address: str = ""
+    """Where to connect instead of asking DNS; empty if that was not said."""
+    certificate: bytes = b""
+    """The only one to trust, as PEM; empty for those that everybody trusts."""
+    resolved: str = ""
+    """The address of its host, when it was looked up."""
     last_error_at: float | None = None
     last_error: str = ""
     gone_since: float | None = None
@@ -54,6 +60,8 @@ class Bot:
     """None means the default kinds."""
     webhook: Webhook = field(default_factory=Webhook)
     webhook_set_at: float = 0.0
+    webhook_attempts: int = 0
+    """How many setWebhook calls there were: the newest ends those that still look at their URL."""
     line: PollLine = field(default_factory=PollLine)
     links: Links = field(default_factory=Links)
     """What getFile gave it to download."""

@@ -8,13 +8,15 @@ Used for calls over HTTP and for calls that a webhook's answer carries.
 from __future__ import annotations
 
 from collections.abc import Awaitable
-from dataclasses import dataclass
 
 import msgspec
 
+from posthouse.simulator import breaking
 from posthouse.simulator.bots import Bot
+from posthouse.simulator.breaking import Answer
 from posthouse.simulator.clock import sleep_until
-from posthouse.simulator.faults import CALL_KINDS, REFUSING, FaultRule
+from posthouse.simulator.faults import FaultRule
+from posthouse.simulator.floods import Hit, Load
 from posthouse.simulator.methods.call import Call
 from posthouse.simulator.methods.table import CANONICAL, METHODS
 from posthouse.simulator.methods.webhooks import Described
@@ -22,18 +24,13 @@ from posthouse.simulator.parameters import Parameters
 from posthouse.simulator.refusals import Refusal, not_implemented
 from posthouse.simulator.world import CallRecord, World
 
-LOST = {"drop_before_effect", "effect_then_drop"}
+LIGHT = frozenset(
+    {"answerCallbackQuery", "answerInlineQuery", "answerShippingQuery", "answerPreCheckoutQuery", "sendChatAction"}
+)
+"""Calls that only the strict profile counts."""
+HANG_S = 3.0
+OVERLOAD_RETRY_AFTER_S = 60
 _encode = msgspec.json.Encoder().encode
-
-
-@dataclass(frozen=True, slots=True)
-class Answer:
-    """What goes back over the wire. `lost` means that nothing does: the connection is cut."""
-
-    status: int
-    body: bytes
-    retry_after: int | None = None
-    lost: bool = False
 
 
 async def answer_call(world: World, bot: Bot, method: str, parameters: Parameters, *, via: str) -> Answer:
@@ -41,15 +38,23 @@ async def answer_call(world: World, bot: Bot, method: str, parameters: Parameter
     name = CANONICAL.get(method.lower())
     if name is None:
         return refused(Refusal(404, "Not Found: method not found"))
-    rule = _fault(world, bot, name, parameters)
+    rule = breaking.fire(world, bot, name, parameters)
     result: object = None
     refusal: Refusal | None = None
     try:
-        await _break_before(world, rule)
-        result = await _perform(Call(world, bot, name, parameters))
+        if rule is not None:
+            await breaking.break_before(world, bot, parameters, rule)
+        if world.floods.forced:
+            _refuse_closed(world, bot, parameters)
+        if world.profile == "off":
+            result = await _perform(Call(world, bot, name, parameters))
+        else:
+            result = await _perform_within_limits(Call(world, bot, name, parameters))
     except Refusal as raised:
         refusal = raised
-    answer = _break_after(rule, _succeeded(result) if refusal is None else refused(refusal))
+    answer = _succeeded(result) if refusal is None else refused(refusal)
+    if rule is not None:
+        answer = await breaking.break_after(world, rule, answer)
     _log(world, bot, name, parameters, via, result, refusal, answer, rule)
     return answer
 
@@ -77,40 +82,35 @@ async def _perform(call: Call) -> object:
         raise call.world.note_bug(error, call.method, bot_id=call.bot.id, parameters=call.parameters.seen()) from error
 
 
-# Faults.
+async def _perform_within_limits(call: Call) -> object:
+    """As the server does in its own interest: too many calls of one bot at a time hang, and are then refused."""
+    world, bot, uploads = call.world, call.bot, call.parameters.files
+    load = world.loads.get(bot.id)
+    if load is None:
+        load = world.loads[bot.id] = Load()
+    size = sum(len(upload.data) for upload in uploads.values()) if uploads else 0
+    load.requests += 1
+    load.uploads += bool(uploads)
+    load.upload_bytes += size
+    try:
+        if (why := world.overload(bot, load)) is not None:
+            await sleep_until(world.clock, call.now + HANG_S)
+            world.refuse_flood(Hit(call.now, bot.id, None, OVERLOAD_RETRY_AFTER_S, "server", why), None)
+        if call.method in LIGHT:
+            world.pace_light(bot)
+        return await _perform(call)
+    finally:
+        load.requests -= 1
+        load.uploads -= bool(uploads)
+        load.upload_bytes -= size
 
 
-def _fault(world: World, bot: Bot, name: str, parameters: Parameters) -> FaultRule | None:
-    if not world.faults.rules:
-        return None
+def _refuse_closed(world: World, bot: Bot, parameters: Parameters) -> None:
+    """Raise Refusal 429 while a fault rule keeps this chat or bot closed."""
     chat_id = parameters.integer("chat_id") or None
-    rule = world.faults.fire(CALL_KINDS, bot.id, chat_id, name)
-    if rule is not None:
-        world.note_fault(rule, bot_id=bot.id, chat_id=chat_id, method=name)
-    return rule
-
-
-async def _break_before(world: World, rule: FaultRule | None) -> None:
-    if rule is None:
-        return
-    if rule.kind in REFUSING:
-        raise REFUSING[rule.kind](rule.retry_after_s)
-    if rule.kind == "drop_before_effect":
-        raise Refusal(0, "connection cut before the effect")
-    if rule.kind == "slow":
-        await sleep_until(world.clock, world.clock.now() + rule.delay_s)
-
-
-def _break_after(rule: FaultRule | None, answer: Answer) -> Answer:
-    if rule is None:
-        return answer
-    if rule.kind in LOST:
-        return Answer(0, b"", lost=True)
-    if rule.kind == "effect_then_500":
-        return refused(REFUSING["500"](0))
-    if rule.kind == "malformed":
-        return Answer(200, b'{"ok":true,"result":<html>')
-    return answer
+    hit = world.floods.forced_hit(bot.id, chat_id, now=world.clock.now())
+    if hit is not None:
+        world.refuse_flood(hit, None if chat_id is None else str(chat_id))
 
 
 # The log.

@@ -4,22 +4,28 @@
 
 A 2xx settles an update; anything else, a broken connection or 60 s of silence schedules another attempt,
 until the update's lifetime would be over. A 2xx answer that carries a `method` is performed as a call. HTTP
-410 for 23 hours removes the webhook. Deliberately absent: the careful opening of connections to a receiver
-that was down (facts 3.7), so a receiver that comes back gets its backlog faster than from Telegram.
+410 for 23 hours removes the webhook. New connections are opened with care (`connections`). Each attempt is in the
+delivery log.
 """
 
 from __future__ import annotations
 
 import asyncio
-from dataclasses import dataclass
+import math
+import ssl
+import time
+from dataclasses import dataclass, field
 
 import aiohttp
+from yarl import URL
 
 from posthouse.simulator.bodies import parse
 from posthouse.simulator.bots import Bot, Webhook
 from posthouse.simulator.calls import answer_call
 from posthouse.simulator.clock import sleep_until, within
-from posthouse.simulator.faults import DELIVERY_KINDS, FaultRule
+from posthouse.simulator.connections import Connections
+from posthouse.simulator.deliveries import ANSWER_BYTES_SHOWN, DeliveryRecord
+from posthouse.simulator.faults import DELIVERY_KINDS, FaultRule, Target
 from posthouse.simulator.parameters import Parameters
 from posthouse.simulator.refusals import Refusal
 from posthouse.simulator.updates import SubQueue, Update
@@ -28,6 +34,8 @@ from posthouse.simulator.world import World
 ANSWER_LIMIT_S = 60.0
 GONE_FOR_S = 23 * 3600.0
 ANSWER_BYTES_MAX = 1 << 20
+UNREACHABLE = "Can't connect to the webhook"
+LOST_ACK = {"lost_ack": "Webhook connection closed", "timed_out": "Read timeout expired"}
 NOT_FROM_ANSWER = frozenset({"setwebhook", "deletewebhook", "close", "logout"})
 
 
@@ -40,6 +48,10 @@ class Reply:
     retry_after_s: float = 0.0
     content_type: str = ""
     body: bytes = b""
+    """Of a success, which may carry a call."""
+    answer: bytes = b""
+    """The body of anything else, for the log."""
+    kept_alive: bool = False
 
 
 class Webhooks:
@@ -85,6 +97,17 @@ class Webhooks:
                 self._pushers[bot] = (bot.webhook, asyncio.create_task(pusher.run()))
 
 
+@dataclass(slots=True)
+class Attempt:
+    """One try to deliver one update, for the log."""
+
+    update: Update
+    rule: FaultRule | None = None
+    again: bool = False
+    """After its acknowledgement, by a fault."""
+    began_at: float = field(default_factory=time.monotonic)
+
+
 class Pusher:
     """Delivers one bot's updates to one webhook until it is cancelled."""
 
@@ -93,7 +116,13 @@ class Pusher:
         self.bot = bot
         self.webhook = bot.webhook
         self.session = session
+        self.connections = Connections(bot.webhook.max_connections, world.clock.now())
+        self._address = Address.of(bot.webhook)
         self._deliveries: set[asyncio.Task[None]] = set()
+        self._blocked = False
+        """There is work, and no connection for it."""
+        self._held_back: list[tuple[SubQueue, Update]] = []
+        """By the reorder fault, until another update has overtaken them."""
 
     async def run(self) -> None:
         try:
@@ -112,26 +141,38 @@ class Pusher:
             self._note("update.dropped", update, "its lifetime is over")
 
     def _start_deliveries(self) -> None:
-        while len(self._deliveries) < self.webhook.max_connections:
-            due = self.bot.queue.next_due(self.world.clock.now())
-            if due is None:
+        now = self.world.clock.now()
+        loaded_max = 2 * self.webhook.max_connections
+        self._blocked = False
+        while self.bot.queue.has_due(now, loaded_max):
+            if not self.connections.take(now):
+                self._blocked = True
                 return
+            due = self.bot.queue.next_due(now, loaded_max)
+            assert due is not None
             task = asyncio.create_task(self._deliver(*due))
             self._deliveries.add(task)
+            self.world.in_flight.add(task)
             task.add_done_callback(self._end)
 
     def _end(self, delivery: asyncio.Task[None]) -> None:
         """A connection is free; only now, so that the pusher does not count it when it looks."""
         self._deliveries.discard(delivery)
+        self.world.in_flight.discard(delivery)
+        if not self.world.in_flight:
+            self.world.rest_bell.ring()
         self.bot.bell.ring()
 
     async def _wait_for_work(self, ring: asyncio.Future[None]) -> None:
-        """Until something new, a finished delivery, or a due retry."""
-        retry_at = self.bot.queue.next_retry_at()
-        if retry_at is None:
+        """Until something new, a finished delivery, a due retry, or the time for another connection."""
+        if self._blocked:
+            wake_at = self.connections.opening_at(self.world.clock.now())
+        else:
+            wake_at = self.bot.queue.next_retry_at() or math.inf
+        if wake_at == math.inf:
             await ring
             return
-        retry = asyncio.ensure_future(sleep_until(self.world.clock, retry_at))
+        retry = asyncio.ensure_future(sleep_until(self.world.clock, wake_at))
         try:
             await asyncio.wait({ring, retry}, return_when=asyncio.FIRST_COMPLETED)
         finally:
@@ -139,63 +180,116 @@ class Pusher:
 
     async def _deliver(self, sub_queue: SubQueue, update: Update) -> None:
         """One attempt, settled: the sub-queue is free again, or parked until the retry."""
-        rule = self._fault(update)
-        if rule is not None and rule.kind == "late":
-            self.bot.queue.park(sub_queue, self.world.clock.now() + rule.delay_s)
-            self.bot.bell.ring()
+        attempt = Attempt(update, self._fault(update))
+        rule = attempt.rule
+        if rule is not None and rule.kind in ("late", "reorder"):
+            self._hold_back(sub_queue, update, rule)
             return
+        update.attempts += 1
+        kept = False
         try:
-            reply = await self._post(update)
+            reply = await self._post(attempt)
+            kept = reply.kept_alive
         except asyncio.CancelledError:
             self.bot.queue.release(sub_queue)
             raise
-        if rule is not None and rule.kind == "lost_ack":
-            reply = Reply("Webhook connection closed")
+        finally:
+            self.connections.give_back(kept=kept)
+        if rule is not None and rule.kind in LOST_ACK:
+            reply = Reply(LOST_ACK[rule.kind], answer=reply.body)
         self._watch_for_gone(reply)
         if reply.error is None:
-            self._note("update.delivered", update)
-            self.bot.queue.delivered(sub_queue, update)
+            self._settle(sub_queue, attempt, reply)
         else:
-            self._retry(sub_queue, update, reply)
+            self._retry(sub_queue, attempt, reply)
         self.bot.bell.ring()
         await self._perform_answer(reply)
         if rule is not None and rule.kind == "duplicate":
-            await self._post(update)
+            update.attempts += 1
+            again = Attempt(update, rule, again=True)
+            reply = await self._post(again)
             self._note("update.delivered", update, "again, by a fault rule")
+            self._log(again, reply, "delivered" if reply.error is None else "failed")
 
-    def _retry(self, sub_queue: SubQueue, update: Update, reply: Reply) -> None:
+    def _hold_back(self, sub_queue: SubQueue, update: Update, rule: FaultRule) -> None:
+        self.connections.give_back(kept=True)
+        self.bot.queue.park(sub_queue, self.world.clock.now() + rule.delay_s)
+        if rule.kind == "reorder":
+            self._held_back.append((sub_queue, update))
+        self.bot.bell.ring()
+
+    def _settle(self, sub_queue: SubQueue, attempt: Attempt, reply: Reply) -> None:
         now = self.world.clock.now()
+        self.connections.succeeded(now)
+        self._note("update.delivered", attempt.update)
+        self.bot.queue.delivered(sub_queue, attempt.update, now)
+        self._log(attempt, reply, "delivered")
+        self._let_overtaken_go(attempt.update)
+
+    def _let_overtaken_go(self, overtaker: Update) -> None:
+        """What was held back goes on once a younger update of its chat, or of no chat, was delivered."""
+        held = self._held_back
+        self._held_back = []
+        for sub_queue, update in held:
+            same_place = update.chat_id is None or overtaker.chat_id in (None, update.chat_id)
+            if update.gone or overtaker is update:
+                continue
+            if same_place:
+                self.bot.queue.unpark(sub_queue)
+            else:
+                self._held_back.append((sub_queue, update))
+
+    def _retry(self, sub_queue: SubQueue, attempt: Attempt, reply: Reply) -> None:
+        now = self.world.clock.now()
+        update = attempt.update
         self.webhook.last_error_at, self.webhook.last_error = now, reply.error or ""
         due_at = self.bot.queue.failed(sub_queue, update, retry_after_s=reply.retry_after_s, now=now)
         if due_at is None:
             self._note("update.dropped", update, f"{reply.error}; the next attempt would come too late")
+            self._log(attempt, reply, "dropped")
         else:
             self._note("update.failed", update, reply.error, retry_in_s=due_at - now)
+            self._log(attempt, reply, "failed", due_at)
 
-    async def _post(self, update: Update) -> Reply:
+    async def _post(self, attempt: Attempt) -> Reply:
+        if attempt.rule is not None and attempt.rule.kind == "unreachable":
+            return Reply(UNREACHABLE)
         try:
-            return await within(self.world.clock, ANSWER_LIMIT_S, self._exchange(update))
+            return await within(self.world.clock, ANSWER_LIMIT_S, self._exchange(attempt.update))
         except TimeoutError:
             return Reply("Read timeout expired")
+        except aiohttp.ClientConnectorSSLError as error:
+            return Reply(f"Can't create an SSL connection: {error.os_error.strerror or error}")
+        except aiohttp.ClientConnectorCertificateError as error:
+            return Reply(f"Can't create an SSL connection: {error.certificate_error}")
         except aiohttp.ClientConnectorError:
-            return Reply("Can't connect to the webhook")
-        except aiohttp.ClientError:
+            return Reply(UNREACHABLE)
+        except (aiohttp.ClientError, UnicodeError, ValueError):
             return Reply("Webhook connection closed")
 
     async def _exchange(self, update: Update) -> Reply:
-        headers = {"Content-Type": "application/json", "Accept-Encoding": "gzip, deflate"}
+        headers = {"Content-Type": "application/json", "Accept-Encoding": "gzip, deflate", **self._address.headers}
         if self.webhook.secret:
             headers["X-Telegram-Bot-Api-Secret-Token"] = self.webhook.secret
         async with self.session.post(
-            self.webhook.url, data=update.body, headers=headers, allow_redirects=False
+            self._address.url,
+            data=update.body,
+            headers=headers,
+            allow_redirects=False,
+            ssl=self._address.ssl,
+            server_hostname=self._address.server_name,
         ) as response:
             body = await response.read()
+            kept = response.headers.get("Connection", "").lower() != "close"
             if 200 <= response.status < 300:
-                return Reply(None, response.status, 0.0, response.headers.get("Content-Type", ""), body)
+                content_type = response.headers.get("Content-Type", "")
+                return Reply(None, response.status, 0.0, content_type, body, kept_alive=kept)
             return Reply(
                 f"Wrong response from the webhook: {response.status} {response.reason}",
                 response.status,
                 float(Parameters(dict(response.headers)).integer("Retry-After", low=0)),
+                answer=body,
+                kept_alive=kept,
             )
 
     async def _perform_answer(self, reply: Reply) -> None:
@@ -211,7 +305,10 @@ class Pusher:
             await answer_call(self.world, self.bot, method, parameters, via="webhook answer")
 
     def _watch_for_gone(self, reply: Reply) -> None:
+        """410 and nothing else for 23 hours; an attempt without an answer says nothing."""
         now = self.world.clock.now()
+        if reply.status == 0:
+            return
         if reply.status != 410:
             self.webhook.gone_since = None
         elif self.webhook.gone_since is None:
@@ -222,10 +319,41 @@ class Pusher:
             self.world.webhooks_bell.ring()
 
     def _fault(self, update: Update) -> FaultRule | None:
-        rule = self.world.faults.fire(DELIVERY_KINDS, self.bot.id, None, update.kind)
+        faults = self.world.faults
+        if not faults.rules:
+            return None
+        target = Target(
+            DELIVERY_KINDS, self.bot.id, update=update.kind, chat_id=update.chat_id, person_id=update.person_id
+        )
+        rule = faults.fire(target)
         if rule is not None:
-            self.world.note_fault(rule, bot_id=self.bot.id, chat_id=None, method=update.kind)
+            faults.note(self.world.journal, rule, target, update_id=update.id)
         return rule
+
+    def _log(self, attempt: Attempt, reply: Reply, outcome: str, retry_at: float | None = None) -> None:
+        update = attempt.update
+        shown = (reply.body or reply.answer)[:ANSWER_BYTES_SHOWN]
+        self.world.deliveries.keep(
+            DeliveryRecord(
+                seq=self.world.deliveries.seq + 1,
+                time=self.world.clock.now(),
+                bot_id=self.bot.id,
+                update_id=update.id,
+                kind=update.kind,
+                chat_id=update.chat_id,
+                via="webhook",
+                url=self.webhook.url,
+                attempt=update.attempts,
+                outcome=outcome,
+                status=reply.status,
+                error=reply.error,
+                latency_s=time.monotonic() - attempt.began_at,
+                answer=shown.decode("utf-8", "replace"),
+                fault=None if attempt.rule is None else attempt.rule.id,
+                retry_at=retry_at,
+            )
+        )
+        self.world.journal.bell.ring()
 
     def _note(self, kind: str, update: Update, text: str | None = None, *, retry_in_s: float | None = None) -> None:
         self.world.journal.record(
@@ -236,3 +364,30 @@ class Pusher:
             update=update.kind,
             retry_in_s=retry_in_s,
         )
+
+
+@dataclass(frozen=True, slots=True)
+class Address:
+    """Where exactly a webhook's requests go."""
+
+    url: str
+    headers: dict[str, str]
+    server_name: str | None
+    ssl: ssl.SSLContext | bool
+
+    @classmethod
+    def of(cls, webhook: Webhook) -> Address:
+        """The URL itself; or, with a fixed address, that address under the URL's name. A certificate given to
+        setWebhook is the only one that is trusted."""
+        context: ssl.SSLContext | bool = True
+        if webhook.certificate:
+            context = ssl.SSLContext(ssl.PROTOCOL_TLS_CLIENT)
+            try:
+                context.load_verify_locations(cadata=webhook.certificate.decode("ascii"))
+            except (ssl.SSLError, ValueError):
+                pass  # nothing is trusted then, and each attempt says so
+        url = URL(webhook.url)
+        if not webhook.ip_address or webhook.ip_address == url.host:
+            return cls(webhook.url, {}, None, context)
+        host = url.host or ""
+        return cls(str(url.with_host(webhook.ip_address)), {"Host": url.host_port_subcomponent or host}, host, context)

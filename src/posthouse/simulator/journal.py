@@ -40,6 +40,15 @@ class Bell:
         self._waiting.append(future)
         return future
 
+    async def wait(self, within_s: float) -> bool:
+        """Wait for the next ring; False when so many real seconds are over before."""
+        try:
+            async with asyncio.timeout(within_s):
+                await self.next_ring()
+        except TimeoutError:
+            return False
+        return True
+
 
 @dataclass(frozen=True, slots=True)
 class Event:

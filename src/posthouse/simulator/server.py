@@ -12,17 +12,20 @@ import asyncio
 import contextlib
 import socket
 from collections.abc import Generator
-from typing import Literal, Self
+from pathlib import Path
+from typing import Self
 
 import uvicorn
 
 from posthouse.simulator.billing import Billing
 from posthouse.simulator.bot_api import BotApi, Receive, Scope, Send, cut_connection
-from posthouse.simulator.clock import Clock, RealClock
+from posthouse.simulator.clock import Clock, MovableClock
 from posthouse.simulator.closing import PollClosing
 from posthouse.simulator.control import control_app
 from posthouse.simulator.control.finder import PREFIX
 from posthouse.simulator.delivery import Webhooks
+from posthouse.simulator.floods import Profile
+from posthouse.simulator.state.town_file import TownFile
 from posthouse.simulator.world import World
 
 _NOT_FOUND = b'{"ok":false,"error_code":404,"description":"Not Found"}'
@@ -40,7 +43,8 @@ class Simulator:
 
     `port=0` picks a free port. `limits="off"` lets a bot send as fast as it can. `seed` makes update
     numbers and retry jitter repeatable. With `strict_bots` a token must be registered through the control
-    API first.
+    API first. With `strict_webhooks` setWebhook takes only what the public server takes. `state` names a file that
+    keeps the town: it is read at the start and written a moment after each change.
     """
 
     def __init__(
@@ -48,14 +52,23 @@ class Simulator:
         *,
         port: int = 0,
         host: str = "127.0.0.1",
-        limits: Literal["on", "off"] = "on",
+        limits: Profile = "on",
         strict_bots: bool = False,
+        strict_webhooks: bool = False,
         clock: Clock | None = None,
         seed: int | None = None,
+        state: str | Path | None = None,
     ) -> None:
         self.host = host
         self.port = port
-        self.world = World(clock or RealClock(), limits=limits == "on", strict_bots=strict_bots, seed=seed)
+        self.world = World(
+            clock or MovableClock.running(),
+            limits=limits,
+            strict_bots=strict_bots,
+            strict_webhooks=strict_webhooks,
+            seed=seed,
+        )
+        self._file = None if state is None else TownFile(Path(state), self.world)
         self._server: _Server | None = None
         self._tasks: list[asyncio.Task[None]] = []
 
@@ -65,6 +78,9 @@ class Simulator:
         return f"http://{self.host}:{self.port}"
 
     async def __aenter__(self) -> Self:
+        """Listen; raise PortTaken, or TownUnreadable for a state file that cannot be used."""
+        if self._file is not None:
+            self._file.load()
         listener = _listen(self.host, self.port)
         self.port = listener.getsockname()[1]
         self._server = _Server(_App(self.world))
@@ -75,6 +91,8 @@ class Simulator:
             asyncio.create_task(Billing(self.world).run(), name="simulator billing"),
             asyncio.create_task(PollClosing(self.world).run(), name="simulator polls"),
         ]
+        if self._file is not None:
+            self._tasks.append(asyncio.create_task(self._file.run(), name="simulator state"))
         serving = self._tasks[0]
         serving.add_done_callback(lambda _: ready.set())
         await ready.wait()
@@ -90,6 +108,12 @@ class Simulator:
             task.cancel()
         await asyncio.gather(*others, return_exceptions=True)
         await serving
+        await self.saved()
+
+    async def saved(self) -> None:
+        """Write the town into its file now, if it has one and something changed."""
+        if self._file is not None:
+            await self._file.save()
 
     async def run_forever(self) -> None:
         """Until cancelled, or until one of its parts fails."""

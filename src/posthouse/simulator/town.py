@@ -20,16 +20,18 @@ from dataclasses import dataclass, field
 
 from posthouse.simulator.bots import Bot, Wire
 from posthouse.simulator.chats import Chat, Message, Person
+from posthouse.simulator.faults import UPDATE_KINDS, FaultRule, Faults, Target
 from posthouse.simulator.files import Shelf
 from posthouse.simulator.journal import Journal
 from posthouse.simulator.members import Member
 from posthouse.simulator.payments import Payments
 from posthouse.simulator.polls import Poll
 from posthouse.simulator.refusals import Refusal
-from posthouse.simulator.updates import UpdateQueue
+from posthouse.simulator.updates import UNKNOWN_KIND, UpdateQueue
 
 QUERIES_KEPT = 20_000
 _TOKEN = re.compile(r"[1-9][0-9]{0,15}:[^/]+")
+UNKNOWN_DEPTH = 20
 TOKEN_CHARACTERS_MAX = 80
 
 
@@ -53,6 +55,7 @@ class Town:
     def __init__(self, journal: Journal, dice: random.Random, *, strict: bool) -> None:
         self.journal = journal
         self.dice = dice
+        self.faults = Faults(dice)
         self.strict = strict
         """A token must belong to a bot that was registered before."""
         self.bots: dict[int, Bot] = {}
@@ -174,7 +177,21 @@ class Town:
         """Create an update for a bot that wants this kind, and return its number."""
         if kind not in bot.wanted_kinds:
             return None
-        update = bot.queue.create(kind, payload, subject, now=self.now())
+        chat_id, person_id = _chat_id_of(payload), _person_id_of(payload)
+        shown_as: str | None = None
+        if self.faults.rules:
+            target = Target(UPDATE_KINDS, bot.id, update=kind, chat_id=chat_id, person_id=person_id)
+            rule = self.faults.fire(target)
+            if rule is not None:
+                self.faults.note(self.journal, rule, target)
+                if rule.kind == "lost_update":
+                    return None
+                payload, shown_as = _tampered(rule, bot, payload)
+        update = bot.queue.create(
+            kind, payload, subject, now=self.now(), chat_id=chat_id, person_id=person_id, shown_as=shown_as
+        )
+        if update is None:
+            self.journal.record("update.refused", bot_id=bot.id, text="the queue is full, or the update too large")
         bot.bell.ring()
         return update.id if update else None
 
@@ -190,3 +207,28 @@ class Town:
 
 def _bot_id_of(token: str) -> int | None:
     return int(token.partition(":")[0]) if _TOKEN.fullmatch(token) else None
+
+
+def _chat_id_of(payload: Wire) -> int | None:
+    """The chat that an update is about, if it is about one."""
+    chat = payload.get("chat")
+    if chat is None and isinstance(message := payload.get("message"), dict):
+        chat = message.get("chat")
+    return chat.get("id") if isinstance(chat, dict) else None
+
+
+def _person_id_of(payload: Wire) -> int | None:
+    person = payload.get("from") or payload.get("user")
+    return person.get("id") if isinstance(person, dict) else None
+
+
+def _tampered(rule: FaultRule, bot: Bot, payload: Wire) -> tuple[Wire, str | None]:
+    """The payload and the shown kind after a fault of the update's creation."""
+    if rule.kind == "update_id_jump":
+        bot.queue.jump()
+    elif rule.kind == "unknown_fields":
+        deep: Wire = {"end": True}
+        for _ in range(UNKNOWN_DEPTH):
+            deep = {"from_the_future": deep, "list": [[1]]}
+        return {**payload, "from_the_future": deep}, None
+    return payload, UNKNOWN_KIND if rule.kind == "unknown_kind" else None

@@ -19,7 +19,7 @@ from collections.abc import AsyncIterator, Sequence
 from typing import Literal
 
 from posthouse.simulator import views
-from posthouse.simulator.views import Bot, Button, Call, Counters, Event, Fault, Message
+from posthouse.simulator.views import Bot, Button, Call, Clock, Counters, Delivery, Event, Fault, Message
 from posthouse.testing.chats import Chat, Group
 from posthouse.testing.control import WITHIN_S, BotName, Control, NotSeen, TownError, cursor_of, number_of
 from posthouse.testing.people import Checkout, NotPaid, Person, Question
@@ -30,7 +30,9 @@ __all__ = [
     "Call",
     "Chat",
     "Checkout",
+    "Clock",
     "Counters",
+    "Delivery",
     "Event",
     "Fault",
     "Group",
@@ -93,20 +95,36 @@ class Town(Control):
         *,
         bot: BotName | None = None,
         chat: Chat | int | None = None,
+        person: Person | int | None = None,
         method: str | None = None,
+        update: str | None = None,
         count: int | None = 1,
+        skip: int = 0,
+        probability: float = 1.0,
+        seed: int | None = None,
         retry_after_s: int = 1,
+        growth_s: int = 0,
+        scope: Literal["call", "chat", "bot"] = "call",
         delay_s: float = 1.0,
+        lasting: bool = False,
     ) -> Fault:
-        """Make the next matching call or delivery fail; see `posthouse.simulator.faults` for the kinds."""
+        """Make the next matching call, delivery or update go wrong; `fault_kinds` says what there is."""
         rule = views.NewFault(
             kind=kind,
             bot_id=None if bot is None else number_of(bot),
             chat_id=chat.id if isinstance(chat, Chat) else chat,
+            person_id=person.id if isinstance(person, Person) else person,
             method=method,
+            update=update,
             count=count,
+            skip=skip,
+            probability=probability,
+            seed=seed,
             retry_after_s=retry_after_s,
+            growth_s=growth_s,
+            scope=scope,
             delay_s=delay_s,
+            lasting=lasting,
         )
         return Fault.model_validate(await self.request("POST", "/faults", rule))
 
@@ -116,8 +134,12 @@ class Town(Control):
     async def clear_faults(self) -> None:
         await self.request("DELETE", "/faults")
 
-    async def limits(self, switch: Literal["on", "off"]) -> None:
-        """Turn Telegram's send limits on or off."""
+    async def fault_kinds(self) -> list[views.FaultKind]:
+        """What can go wrong, with an explanation of each."""
+        return [views.FaultKind.model_validate(kind) for kind in await self.request("GET", "/faults/kinds")]
+
+    async def limits(self, switch: Literal["on", "strict", "off"]) -> None:
+        """Turn Telegram's send limits on or off, or make them tighter than they are."""
         settings = views.Settings.model_validate(await self.request("GET", "/settings"))
         await self.request("PUT", "/settings", settings.model_copy(update={"limits": switch}))
 
@@ -126,7 +148,53 @@ class Town(Control):
         self._registered.clear()
         await self.request("POST", "/reset")
 
+    # Time and state.
+
+    async def passes(self, seconds: float, *, rest_s: float = 1.0) -> Clock:
+        """Let time pass: what falls due on the way happens, each at its own moment."""
+        return await self.moves_clock(views.Move(seconds=seconds, rest_s=rest_s))
+
+    async def moves_clock(self, move: views.Move) -> Clock:
+        """Stop the clock, let it run faster, move it to a moment, or let it catch up with real time."""
+        return Clock.model_validate(await self.request("POST", "/clock", move))
+
+    async def snapshot(self, name: str = "default") -> views.Snapshot:
+        """Keep the town as it is now under a name."""
+        return views.Snapshot.model_validate(await self.request("POST", "/snapshot", views.SnapshotName(name=name)))
+
+    async def restore(self, name: str = "default") -> None:
+        """Put a snapshot in place of the town."""
+        await self.request("POST", "/restore", views.SnapshotName(name=name))
+
     # What happened.
+
+    async def deliveries(
+        self,
+        *,
+        bot: BotName | None = None,
+        outcome: str | None = None,
+        after: int = 0,
+        count: int | None = None,
+        within_s: float = WITHIN_S,
+    ) -> list[Delivery]:
+        """Attempts to deliver updates, oldest first; with `count`, wait for that many or raise NotSeen."""
+        query = {
+            "bot": None if bot is None else number_of(bot),
+            "outcome": outcome,
+            "after": after,
+            "count": count or 1,
+            "within_s": within_s if count else 0,
+        }
+        found = [Delivery.model_validate(one) for one in await self.request("GET", "/deliveries", query=query)]
+        if count is not None and len(found) < count:
+            shown = [f"{one.kind} {one.outcome}" for one in found]
+            raise NotSeen(f"{len(found)} of {count} deliveries in {within_s} s: {shown}")
+        return found
+
+    async def updates(self, bot: BotName) -> list[views.Update]:
+        """The newest updates of a bot, pending and settled, oldest first."""
+        query = {"bot": number_of(bot)}
+        return [views.Update.model_validate(one) for one in await self.request("GET", "/updates", query=query)]
 
     async def calls(
         self,

@@ -150,6 +150,6 @@ async def test_a_refused_album_sends_nothing(bot: Bot, ann: Person, sim: Simulat
 
 async def test_an_album_counts_once_against_the_limits(ann: Person, bot: Bot, sim: Simulator) -> None:
     """Ten items go to one chat at once although four messages would be the burst."""
-    sim.world.limits = True
+    sim.world.profile = "on"
     photos = [InputMediaPhoto(media=upload(picture(8, 8, colour=c), "a.png")) for c in ("red", "blue") * 5]
     assert len(await bot.send_media_group(ann.id, photos)) == 10  # type: ignore[arg-type]

@@ -11,7 +11,9 @@ from fastapi.responses import JSONResponse
 
 from posthouse.simulator.control.bots import routes_of_bots
 from posthouse.simulator.control.chats import routes_of_chats
+from posthouse.simulator.control.clock import routes_of_the_clock
 from posthouse.simulator.control.coverage import routes_of_coverage
+from posthouse.simulator.control.deliveries import routes_of_deliveries
 from posthouse.simulator.control.files import routes_of_files
 from posthouse.simulator.control.finder import PREFIX
 from posthouse.simulator.control.groups import routes_of_groups
@@ -21,6 +23,7 @@ from posthouse.simulator.control.members import routes_of_members
 from posthouse.simulator.control.payments import routes_of_payments
 from posthouse.simulator.control.people import routes_of_people
 from posthouse.simulator.control.rules import routes_of_rules
+from posthouse.simulator.control.state import routes_of_state
 from posthouse.simulator.people.impossible import Impossible
 from posthouse.simulator.refusals import Refusal
 from posthouse.simulator.world import World
@@ -36,6 +39,9 @@ ROUTES = (
     routes_of_media,
     routes_of_the_journal,
     routes_of_rules,
+    routes_of_the_clock,
+    routes_of_deliveries,
+    routes_of_state,
     routes_of_coverage,
 )
 

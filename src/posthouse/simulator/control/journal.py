@@ -2,8 +2,9 @@
 
 from __future__ import annotations
 
-from collections.abc import AsyncIterator
-from typing import Annotated, Any
+from collections.abc import AsyncIterator, Sequence
+from itertools import takewhile
+from typing import Annotated, Any, Protocol, TypeVar
 
 from fastapi import APIRouter, Query
 from fastapi.responses import StreamingResponse
@@ -11,6 +12,14 @@ from fastapi.responses import StreamingResponse
 from posthouse.simulator import views
 from posthouse.simulator.control.finder import LISTED_MAX, After, WithinS
 from posthouse.simulator.world import CallRecord, World
+
+
+class _Numbered(Protocol):
+    @property
+    def seq(self) -> int: ...
+
+
+R = TypeVar("R", bound=_Numbered)
 
 
 def routes_of_the_journal(world: World) -> APIRouter:
@@ -33,9 +42,17 @@ def routes_of_the_journal(world: World) -> APIRouter:
         return views.Events(events=[views.Event.model_validate(e) for e in found], cursor=cursor)
 
     @routes.get("/events/stream")
-    async def stream_events(after: After = 0) -> StreamingResponse:
-        """All events from a cursor on, as server-sent events."""
-        return StreamingResponse(_stream(world, after), media_type="text/event-stream")
+    async def stream_events(
+        after: After = 0,
+        calls_after: Annotated[int | None, Query(ge=0, description="With calls younger than this.")] = None,
+        deliveries_after: Annotated[int | None, Query(ge=0, description="With deliveries younger than this.")] = None,
+    ) -> StreamingResponse:
+        """All events from a cursor on, as server-sent events; calls and deliveries on request.
+
+        Those have the event names `call` and `delivery`, and no id: theirs is the `seq` in the data.
+        """
+        stream = _stream(world, after, calls_after, deliveries_after)
+        return StreamingResponse(stream, media_type="text/event-stream")
 
     @routes.get("/calls")
     async def list_calls(
@@ -74,11 +91,29 @@ def routes_of_the_journal(world: World) -> APIRouter:
     return routes
 
 
-async def _stream(world: World, after: int) -> AsyncIterator[str]:
+async def _stream(
+    world: World, after: int, calls_after: int | None, deliveries_after: int | None
+) -> AsyncIterator[str]:
     while True:
         ring = world.journal.bell.next_ring()
+        found = False
+        if calls_after is not None:
+            for call in _younger(world.calls.records, calls_after):
+                calls_after, found = call.seq, True
+                yield f"event: call\ndata: {views.Call.model_validate(call).model_dump_json()}\n\n"
+        if deliveries_after is not None:
+            for delivery in _younger(world.deliveries.records, deliveries_after):
+                deliveries_after, found = delivery.seq, True
+                yield f"event: delivery\ndata: {views.Delivery.model_validate(delivery).model_dump_json()}\n\n"
         for event in world.journal.after(after):
-            after = event.seq
+            after, found = event.seq, True
             yield f"id: {event.seq}\ndata: {views.Event.model_validate(event).model_dump_json()}\n\n"
-        if after >= world.journal.seq:
+        if not found:
             await ring
+
+
+def _younger(records: Sequence[R], seq: int) -> list[R]:
+    """The records after that one, without looking at all of the older ones."""
+    found = list(takewhile(lambda record: record.seq > seq, reversed(records)))
+    found.reverse()
+    return found

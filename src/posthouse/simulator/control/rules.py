@@ -1,10 +1,11 @@
-"""Routes: faults, limits, and beginning anew."""
+"""Routes: faults, limits, and the settings."""
 
 from __future__ import annotations
 
 from fastapi import APIRouter, HTTPException
 
 from posthouse.simulator import views
+from posthouse.simulator.faults import KINDS
 from posthouse.simulator.world import World
 
 
@@ -14,35 +15,59 @@ def routes_of_rules(world: World) -> APIRouter:
     @routes.post("/faults")
     async def add_fault(new: views.NewFault) -> views.Fault:
         try:
-            return views.Fault.model_validate(world.faults.add(**new.model_dump()))
+            rule = world.faults.add(**new.model_dump())
         except ValueError as error:
             raise HTTPException(422, str(error)) from None
+        world.changes += 1
+        world.journal.record("fault.added", bot_id=rule.bot_id, text=rule.kind, rule=rule.id, fault=rule.kind)
+        return views.Fault.model_validate(rule)
 
     @routes.get("/faults")
     async def list_faults() -> list[views.Fault]:
         return [views.Fault.model_validate(rule) for rule in world.faults.rules.values()]
 
+    @routes.get("/faults/kinds")
+    async def list_fault_kinds() -> list[views.FaultKind]:
+        """What can go wrong, with an explanation of each."""
+        return [
+            views.FaultKind(kind=name, stage=kind.stage, explanation=kind.explanation, uses=list(kind.uses))
+            for name, kind in KINDS.items()
+        ]
+
     @routes.delete("/faults/{rule_id}")
     async def remove_fault(rule_id: int) -> None:
         world.faults.rules.pop(rule_id, None)
+        world.changes += 1
 
     @routes.delete("/faults")
     async def clear_faults() -> None:
+        """No rules, and no chat or bot that a rule has closed."""
         world.faults.clear()
+        world.floods.forced.clear()
+        world.changes += 1
+
+    @routes.get("/limits")
+    async def read_limits(bot: int | None = None, chat: int | None = None) -> views.Limits:
+        """Every budget that was used, and why the last calls were refused."""
+        states = world.floods.states(world.clock.now())
+        return views.Limits(
+            profile=world.profile,
+            budgets=[
+                views.Budget.model_validate(state)
+                for state in states
+                if bot in (None, state.bot_id) and chat in (None, state.chat_id)
+            ],
+            hits=[views.Hit.model_validate(hit) for hit in reversed(world.floods.hits) if bot in (None, hit.bot_id)],
+        )
 
     @routes.get("/settings")
     async def read_settings() -> views.Settings:
-        return views.Settings(limits="on" if world.limits else "off", strict_bots=world.town.strict)
+        return views.Settings.model_validate(world.settings())
 
     @routes.put("/settings")
     async def change_settings(settings: views.Settings) -> views.Settings:
-        world.limits = settings.limits == "on"
-        world.town.strict = world.strict_bots = settings.strict_bots
+        """Switch limits and strictness; another profile begins with full budgets."""
+        world.change_settings(**settings.model_dump())
         return settings
-
-    @routes.post("/reset")
-    async def reset() -> None:
-        """Forget everybody and everything; limits and strictness stay."""
-        world.reset()
 
     return routes

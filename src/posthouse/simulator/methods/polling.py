@@ -15,6 +15,8 @@ import msgspec
 
 from posthouse.simulator.bots import PollLine
 from posthouse.simulator.clock import sleep_until
+from posthouse.simulator.deliveries import DeliveryRecord
+from posthouse.simulator.faults import POLL_KINDS, Target
 from posthouse.simulator.methods.call import Call, Methods
 from posthouse.simulator.methods.webhooks import read_allowed_updates
 from posthouse.simulator.refusals import Refusal, conflict
@@ -42,10 +44,12 @@ async def get_updates(call: Call) -> msgspec.Raw:
     if call.world.limits:
         limit, timeout_s = _slow_down(call, line, offset, limit, timeout_s)
     bot.queue.forget_expired(call.now)
-    start = bot.queue.confirm(offset)
+    start = bot.queue.confirm(offset, call.now)
     found = bot.queue.read(start, limit)
     if not found and timeout_s > 0:
         found = await _wait(call, line, start, limit, timeout_s)
+    for update in found:
+        _hand(call, update)
     return msgspec.Raw(b"[" + b",".join(update.body for update in found) + b"]")
 
 
@@ -85,6 +89,39 @@ async def _wait(call: Call, line: PollLine, start: int, limit: int, timeout_s: i
         time_out.cancel()
         if line.waiting is ended:
             line.waiting = None
+
+
+def _hand(call: Call, update: Update) -> None:
+    """Log that the poller got an update; a duplicate fault brings it back although it is confirmed."""
+    world = call.world
+    update.attempts += 1
+    rule = None
+    if world.faults.rules:
+        target = Target(POLL_KINDS, call.bot.id, update=update.kind, chat_id=update.chat_id, person_id=update.person_id)
+        rule = world.faults.fire(target)
+        if rule is not None:
+            update.again = True
+            world.faults.note(world.journal, rule, target, update_id=update.id)
+    world.deliveries.keep(
+        DeliveryRecord(
+            seq=world.deliveries.seq + 1,
+            time=call.now,
+            bot_id=call.bot.id,
+            update_id=update.id,
+            kind=update.kind,
+            chat_id=update.chat_id,
+            via="poll",
+            url="",
+            attempt=update.attempts,
+            outcome="handed",
+            status=200,
+            error=None,
+            latency_s=0.0,
+            answer="",
+            fault=None if rule is None else rule.id,
+            retry_at=None,
+        )
+    )
 
 
 async def _conflict(call: Call, line: PollLine, text: str) -> None:

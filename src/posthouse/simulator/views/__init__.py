@@ -2,7 +2,9 @@
 
 from posthouse.simulator.views.bots import Bot, NewBot, of_bot
 from posthouse.simulator.views.chats import Blocking, Chat, Seen, of_chat
+from posthouse.simulator.views.clock import Clock, Move
 from posthouse.simulator.views.coverage import Coverage, MethodCoverage
+from posthouse.simulator.views.deliveries import Delivery, Snapshot, SnapshotName, Update
 from posthouse.simulator.views.groups import ChatChange, Commands, NewTopic, Topic, TopicChange
 from posthouse.simulator.views.joining import (
     InviteLink,
@@ -53,25 +55,30 @@ from posthouse.simulator.views.payments import (
 )
 from posthouse.simulator.views.people import Migration, NewGroup, NewPerson, Person
 from posthouse.simulator.views.queries import InlineAsking, Query
-from posthouse.simulator.views.rules import Fault, NewFault, Settings
+from posthouse.simulator.views.rules import Budget, Fault, FaultKind, Hit, Limits, NewFault, Settings
 
 __all__ = [
     "Blocking",
     "Bot",
+    "Budget",
     "Button",
     "Call",
     "Chat",
     "ChatChange",
     "Checkout",
+    "Clock",
     "Commands",
     "Contact",
     "ContactSending",
     "Counters",
     "Coverage",
+    "Delivery",
     "Dice",
     "Event",
     "Events",
     "Fault",
+    "FaultKind",
+    "Hit",
     "InlineAsking",
     "InviteLink",
     "Invoice",
@@ -79,12 +86,14 @@ __all__ = [
     "JoinRequest",
     "Joined",
     "Joining",
+    "Limits",
     "Location",
     "Media",
     "Member",
     "Message",
     "MethodCoverage",
     "Migration",
+    "Move",
     "Moving",
     "NewBot",
     "NewCheckout",
@@ -109,6 +118,8 @@ __all__ = [
     "Settings",
     "ShippingAddress",
     "ShippingChoice",
+    "Snapshot",
+    "SnapshotName",
     "Stars",
     "StarsAdded",
     "Sticker",
@@ -118,6 +129,7 @@ __all__ = [
     "Topic",
     "TopicChange",
     "Transaction",
+    "Update",
     "Venue",
     "Vote",
     "of_bot",

@@ -4,7 +4,8 @@ from __future__ import annotations
 
 from typing import Any
 
-from pydantic import Field
+import msgspec
+from pydantic import Field, field_validator
 
 from posthouse.simulator.views.view import View
 
@@ -43,6 +44,12 @@ class Call(View):
     result: Any
     description: str | None
     fault: int | None
+
+    @field_validator("result", mode="before")
+    @classmethod
+    def _read_raw(cls, result: Any) -> Any:
+        """getUpdates answers with JSON that is kept as it went out."""
+        return msgspec.json.decode(result) if isinstance(result, msgspec.Raw) else result
 
 
 class Counters(View):

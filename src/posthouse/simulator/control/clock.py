@@ -1,0 +1,81 @@
+"""Routes: the clock."""
+
+from __future__ import annotations
+
+import asyncio
+import time
+
+from fastapi import APIRouter, HTTPException
+
+from posthouse.simulator import views
+from posthouse.simulator.clock import MovableClock
+from posthouse.simulator.world import World
+
+REST_IN_ALL_S = 30.0
+"""How long one move waits for receivers altogether, in real seconds."""
+
+
+def routes_of_the_clock(world: World) -> APIRouter:
+    routes = APIRouter(tags=["clock"])
+    moving = asyncio.Lock()
+
+    @routes.get("/clock")
+    async def read_clock() -> views.Clock:
+        return _view(world)
+
+    @routes.post("/clock")
+    async def move_clock(move: views.Move) -> views.Clock:
+        """Move time on by seconds or to a moment, stop it, let it run faster, or catch up with real time.
+
+        What falls due on the way happens at its own moment: retries, lifetimes, long polls. Time never goes back.
+        """
+        clock = world.clock
+        if not isinstance(clock, MovableClock):
+            raise HTTPException(409, "this simulator was started on a clock that cannot be moved")
+        async with moving:
+            target = _target(clock, move)
+            if move.rate is not None or move.real:
+                clock.set(clock.now(), 1.0 if move.real else move.rate or 0.0)
+            if target is not None:
+                await _walk(world, clock, target, move.rest_s)
+            world.changes += 1
+            world.journal.record("clock.moved", text=f"{clock.now():.3f}, {clock.rate:g} times real speed")
+        return _view(world)
+
+    return routes
+
+
+def _target(clock: MovableClock, move: views.Move) -> float | None:
+    """Where to, or raise 409 for the past."""
+    if move.seconds is not None:
+        return clock.now() + move.seconds
+    target = time.time() if move.real else move.to
+    if target is not None and target < clock.now() - 0.001:
+        ahead_s = clock.now() - target
+        raise HTTPException(
+            409, f"time does not go back: the clock is {ahead_s:.3f} s ahead of that; begin anew with /sim/v1/reset"
+        )
+    return target
+
+
+async def _walk(world: World, clock: MovableClock, target: float, rest_s: float) -> None:
+    end = time.monotonic() + REST_IN_ALL_S
+
+    async def rest() -> None:
+        await asyncio.sleep(0)  # a pusher that woke has to begin before one can wait for its deliveries
+        await asyncio.sleep(0)
+        await world.rest(min(rest_s, end - time.monotonic()))
+
+    await clock.advance(max(0.0, target - clock.now()), rest=rest)
+
+
+def _view(world: World) -> views.Clock:
+    clock = world.clock
+    movable = isinstance(clock, MovableClock)
+    now = clock.now()
+    return views.Clock(
+        now=now,
+        rate=clock.rate if isinstance(clock, MovableClock) else 1.0,
+        ahead_s=now - time.time(),
+        movable=movable,
+    )

@@ -1,0 +1,78 @@
+"""A town in a file: read at the start, written a moment after each change and at the end.
+
+A save flattens the world in the loop (milliseconds: nothing may change under it), packs and writes in a thread,
+and replaces the file in one step, so that a crash leaves the old town or the new one and never half of either.
+What happened in the last second before a crash is lost; a clean end loses nothing.
+"""
+
+from __future__ import annotations
+
+import asyncio
+import os
+from pathlib import Path
+
+from posthouse.simulator.state.graph import Flat, Unsavable
+from posthouse.simulator.state.snapshots import flatten, pack, restore
+from posthouse.simulator.world import World
+
+SAVE_AFTER_S = 1.0
+
+
+class TownFile:
+    """Keeps one world in one file."""
+
+    def __init__(self, path: Path, world: World) -> None:
+        self.path = path
+        self.world = world
+        self._saved: tuple[object, ...] = ()
+
+    def load(self) -> bool:
+        """Put the file's town into the world, or return False when there is no file yet; or raise TownUnreadable."""
+        try:
+            data = self.path.read_bytes()
+        except FileNotFoundError:
+            self.path.parent.mkdir(parents=True, exist_ok=True)
+            return False
+        restore(self.world, data, clock=True)
+        self._saved = self._mark()
+        return True
+
+    async def run(self) -> None:
+        """Save a moment after each change, until cancelled."""
+        while True:
+            ring = self.world.journal.bell.next_ring()
+            if self._mark() == self._saved:
+                await ring
+            await asyncio.sleep(SAVE_AFTER_S)
+            await self.save()
+
+    async def save(self) -> None:
+        """Write the world now, if it changed."""
+        mark = self._mark()
+        if mark == self._saved:
+            return
+        try:
+            await asyncio.to_thread(self._write, flatten(self.world))
+        except (Unsavable, OSError) as error:
+            self.world.journal.record("town.unsaved", text=f"{self.path}: {error}")
+            mark = self._mark()  # or this event would be the change that is saved next, for ever
+        self._saved = mark
+
+    def _mark(self) -> tuple[object, ...]:
+        world = self.world
+        return (id(world.town), world.journal.seq, world.calls.seq, world.deliveries.seq, world.changes)
+
+    def _write(self, flat: Flat) -> None:
+        """On disk before it takes the place of the old file."""
+        beside = self.path.with_name(self.path.name + ".new")
+        with beside.open("wb") as file:
+            file.write(pack(flat))
+            file.flush()
+            os.fsync(file.fileno())
+        os.replace(beside, self.path)
+        if hasattr(os, "O_DIRECTORY"):
+            folder = os.open(self.path.parent, os.O_DIRECTORY)
+            try:
+                os.fsync(folder)
+            finally:
+                os.close(folder)
