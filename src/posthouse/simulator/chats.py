@@ -99,6 +99,8 @@ class Chat:
     """The bot that spoke last; a plain command in a group is for it."""
     message_id: int = 0
     messages: dict[int, Message] = field(default_factory=dict)
+    read: dict[int, int] = field(default_factory=dict)
+    """The newest message that each person has seen, by the person's id."""
     ref: str = ""
 
     def __post_init__(self) -> None:
@@ -173,6 +175,16 @@ class Chat:
 
     def newest_first(self) -> Iterator[Message]:
         return (message for message in reversed(self.messages.values()) if not message.deleted)
+
+    def unread(self, person: Person) -> int:
+        """How many visible messages of others this person has not seen."""
+        seen = self.read.get(person.id, 0)
+        count = 0
+        for message in self.newest_first():
+            if message.id <= seen or message.sender is person:
+                break
+            count += 1
+        return count
 
     def keep(self, message: Message) -> None:
         self.messages[message.id] = message

@@ -1,7 +1,8 @@
 """One simulator on one port: the Bot API, the control API, and the pushers of webhooks.
 
     /bot<token>/…, /file/bot<token>/…   bot_api.py (bare ASGI)
-    /sim/v1/…                           control.py (FastAPI)
+    /sim/v1/…                           control/ (FastAPI)
+    /                                   page.py, the chat page
 
 It runs in the loop of whoever starts it and never touches that process's signals or logging.
 """
@@ -25,6 +26,7 @@ from posthouse.simulator.control import control_app
 from posthouse.simulator.control.finder import PREFIX
 from posthouse.simulator.delivery import Webhooks
 from posthouse.simulator.floods import Profile
+from posthouse.simulator.page import Page
 from posthouse.simulator.state.town_file import TownFile
 from posthouse.simulator.world import World
 
@@ -128,6 +130,7 @@ class _App:
     def __init__(self, world: World) -> None:
         self.bot_api = BotApi(world)
         self.control = control_app(world)
+        self.page = Page()
 
     async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
         path: str = scope["path"]
@@ -135,6 +138,8 @@ class _App:
             await self.bot_api(scope, receive, send)
         elif path.startswith(PREFIX):
             await self.control(scope, receive, send)
+        elif self.page.has(path):
+            await self.page(scope, receive, send)
         else:
             headers = [(b"content-type", b"application/json"), (b"content-length", b"%d" % len(_NOT_FOUND))]
             await send({"type": "http.response.start", "status": 404, "headers": headers})

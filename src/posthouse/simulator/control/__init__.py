@@ -20,6 +20,7 @@ from posthouse.simulator.control.groups import routes_of_groups
 from posthouse.simulator.control.journal import routes_of_the_journal
 from posthouse.simulator.control.media import routes_of_media
 from posthouse.simulator.control.members import routes_of_members
+from posthouse.simulator.control.page import routes_of_the_page
 from posthouse.simulator.control.payments import routes_of_payments
 from posthouse.simulator.control.people import routes_of_people
 from posthouse.simulator.control.rules import routes_of_rules
@@ -43,6 +44,7 @@ ROUTES = (
     routes_of_deliveries,
     routes_of_state,
     routes_of_coverage,
+    routes_of_the_page,
 )
 
 
