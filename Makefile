@@ -23,12 +23,21 @@ $(UV):
 setup: $(UV)
 	@$(UV) sync --frozen --quiet
 
+.PHONY: page
+page: setup ## the chat page of the simulator, built anew if its sources changed
+	@$(RUN) python web/page_build.py
+
+# What follows works without the page, and says so, where npm's packages cannot be fetched.
+.PHONY: page-if-possible
+page-if-possible: setup
+	@$(RUN) python web/page_build.py --optional
+
 .PHONY: demo
-demo: setup ## two bots and a small Telegram on this machine; people write to them
+demo: page-if-possible ## two bots and a small Telegram on this machine; people write to them
 	@$(RUN) posthouse demo $(DEMO)
 
 .PHONY: test
-test: setup ## the whole test suite, with a real PostgreSQL
+test: page-if-possible ## the whole test suite, with a real PostgreSQL
 	@$(PYTEST) -q -m "not soak" $(TESTS)
 
 .PHONY: soak

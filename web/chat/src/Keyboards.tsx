@@ -1,0 +1,100 @@
+// Buttons under a message, and the keyboard that stands where one writes.
+
+import { Icon, type IconName } from "./icons";
+import { copy } from "./RichText";
+import { alertOf, openLink, press, say, toast, useStore } from "./store";
+import { pay } from "./Payments";
+import type { Button, Message, Wire } from "./types";
+
+export function InlineKeyboard({ message }: { message: Message }) {
+  const pressed = useStore((state) => state.pressed);
+  const waits = new Set(pressed.values());
+  return (
+    <div className="inline-keyboard" role="group" aria-label="Buttons">
+      {message.buttons.map((row, at) => (
+        <div className="inline-row" key={at}>
+          {row.map((button, index) => (
+            <InlineButton key={index} message={message} button={button} waits={waits.has(`${message.chat}/${message.id}/${button.text}`)} />
+          ))}
+        </div>
+      ))}
+    </div>
+  );
+}
+
+function InlineButton({ message, button, waits }: { message: Message; button: Button; waits: boolean }) {
+  const mark = markOf(button);
+  return (
+    <button
+      type="button"
+      className={`inline-button${waits ? " waits" : ""}${button.style ? ` style-${button.style}` : ""}`}
+      aria-busy={waits || undefined}
+      onClick={() => act(message, button)}
+    >
+      <span>{button.text}</span>
+      {mark && <Icon name={mark} />}
+    </button>
+  );
+}
+
+function markOf(button: Button): IconName | null {
+  if (button.url || button.login_url) return "link";
+  if (button.copy_text) return "copy";
+  if (button.web_app) return "code";
+  if (typeof button.switch_inline_query === "string" || button.switch_inline_query_chosen_chat) return "forward";
+  return null;
+}
+
+function act(message: Message, button: Button): void {
+  const inline = button.switch_inline_query_current_chat ?? button.switch_inline_query;
+  if (button.callback_data !== null) void press(message, button.text, button.callback_data);
+  else if (button.url) openLink(button.url);
+  else if (button.copy_text) void copy(String(button.copy_text["text"] ?? ""));
+  else if (button.pay) pay(message);
+  else if (button.web_app) alertOf(button.text, `This button opens the web app ${String(button.web_app["url"])}. The page does not run web apps.`);
+  else if (typeof inline === "string") toast(`This button starts an inline query: ${inline || "(empty)"}`);
+  else toast(`“${button.text}” does nothing here.`);
+}
+
+interface Key {
+  text: string;
+  asks: string | null;
+}
+
+/** The keys of a reply keyboard, or null when the message took it away or only asks for a reply. */
+export function keysOf(message: Message | null): Key[][] | null {
+  const rows = message?.keyboard?.["keyboard"];
+  if (!Array.isArray(rows)) return null;
+  return rows.map((row: unknown[]) =>
+    row.map((key) => {
+      if (typeof key === "string") return { text: key, asks: null };
+      const fields = key as Wire;
+      const asks = Object.keys(fields).find((name) => name.startsWith("request_") || name === "web_app");
+      return { text: String(fields["text"] ?? ""), asks: asks ?? null };
+    }),
+  );
+}
+
+export function ReplyKeyboard({ chatRef, rows, onUsed, onAsk }: { chatRef: string; rows: Key[][]; onUsed: () => void; onAsk: (asks: string, text: string) => void }) {
+  return (
+    <div className="reply-keyboard" role="group" aria-label="Keyboard of the bot">
+      {rows.map((row, at) => (
+        <div className="reply-row" key={at}>
+          {row.map((key, index) => (
+            <button
+              key={index}
+              type="button"
+              onClick={() => {
+                if (key.asks) return onAsk(key.asks, key.text);
+                void say(chatRef, key.text);
+                onUsed();
+              }}
+            >
+              {key.text}
+            </button>
+          ))}
+        </div>
+      ))}
+    </div>
+  );
+}

@@ -1,0 +1,24 @@
+// What can be done with one message.
+
+import { Menu, type Choice } from "./Menu";
+import { isService } from "./preview";
+import { copy } from "./RichText";
+import { deleteMessage, edit, inspect, read, reply } from "./store";
+import type { Target } from "./ChatView";
+
+export function Actions({ target, onClose }: { target: Target; onClose: () => void }) {
+  const { message, at } = target;
+  const mine = message.sender_id === read().me?.id;
+  const service = isService(message);
+  const isText = message.media === null;
+  const write = () => window.setTimeout(() => document.getElementById("write")?.focus());
+  const choices: Choice[] = [
+    ...(service ? [] : [{ label: "Reply", icon: "reply" as const, detail: "R", act: () => (reply(message), void write()) }]),
+    ...(mine && isText && !service ? [{ label: "Edit", icon: "edit" as const, detail: "E", act: () => (edit(message), void write()) }] : []),
+    ...(message.text ? [{ label: "Copy text", icon: "copy" as const, act: () => void copy(message.text) }] : []),
+    { label: "Copy as JSON", icon: "code", act: () => void copy(JSON.stringify(message, null, 2)) },
+    { label: "See the calls", icon: "bolt", act: () => inspect(true) },
+    { label: "Delete", icon: "trash", detail: "Del", bad: true, act: () => void deleteMessage(message) },
+  ];
+  return <Menu at={at} label={`Message ${message.id}`} choices={choices} onClose={onClose} />;
+}
