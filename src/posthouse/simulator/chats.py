@@ -21,6 +21,7 @@ from posthouse.simulator.invites import InviteLink, JoinRequest
 from posthouse.simulator.keyboards import Button
 from posthouse.simulator.media import Media
 from posthouse.simulator.members import USUAL_PERMISSIONS, Member, User
+from posthouse.simulator.moments import Action, Draft, PersonKeyboard
 from posthouse.simulator.topics import GENERAL_ID, Topic
 
 MESSAGES_KEPT = 5_000
@@ -101,6 +102,14 @@ class Chat:
     messages: dict[int, Message] = field(default_factory=dict)
     read: dict[int, int] = field(default_factory=dict)
     """The newest message that each person has seen, by the person's id."""
+    pinned: list[int] = field(default_factory=list)
+    """Ids of pinned messages, ascending."""
+    keyboards: dict[int, PersonKeyboard] = field(default_factory=dict)
+    """The reply keyboard of each person who has one, by the person's id."""
+    to_answer: dict[int, Message] = field(default_factory=dict)
+    """The message that each person was asked to answer."""
+    actions: list[Action] = field(default_factory=list)
+    drafts: list[Draft] = field(default_factory=list)
     ref: str = ""
 
     def __post_init__(self) -> None:
@@ -192,6 +201,25 @@ class Chat:
             del self.messages[next(iter(self.messages))]
 
 
+@dataclass(frozen=True, slots=True)
+class Quote:
+    """The part of a message that another one answers."""
+
+    text: str
+    entities: list[Entity]
+    position: int
+    """Where it stood, in UTF-16 code units."""
+    is_manual: bool
+
+    def wire(self) -> Wire:
+        quote: Wire = {"text": self.text, "position": self.position}
+        if self.entities:
+            quote["entities"] = self.entities
+        if self.is_manual:
+            quote["is_manual"] = True
+        return quote
+
+
 @dataclass(slots=True, eq=False)
 class Message:
     """One message as it stands now; edits change it in place."""
@@ -211,7 +239,24 @@ class Message:
     """The field of a service message, for example `{"migrate_to_chat_id": …}`."""
     inline: list[list[Button]] | None = None
     keyboard: Wire | None = None
+    force_reply: bool = False
+    """Clients open the answer to it by themselves."""
     reply_to: Message | None = None
+    """The message it answers, which may be in another chat."""
+    quote: Quote | None = None
+    origin: Wire | None = None
+    """Where it was forwarded from, as a MessageOrigin."""
+    via_bot: Bot | None = None
+    """The bot whose inline result it is."""
+    link_preview: Wire = field(default_factory=dict)
+    """Options that differ from the usual ones."""
+    effect_id: str = ""
+    protected: bool = False
+    """It cannot be forwarded or saved."""
+    silent: bool = False
+    """People were not notified."""
+    reactions: dict[int, list[Wire]] = field(default_factory=dict)
+    """What each bot and person put on it, by id."""
     sender_chat: Chat | None = None
     """The chat in whose name this was said: a channel's post, an anonymous administrator."""
     signature: str = ""
@@ -234,12 +279,18 @@ class Message:
         if self.thread_id:
             message["message_thread_id"] = self.thread_id
             message["is_topic_message"] = True
-        if self.chat.protected:
+        if self.protected or self.chat.protected:
             message["has_protected_content"] = True
         if self.edit_date is not None:
             message["edit_date"] = self.edit_date
+        if self.origin is not None:
+            message["forward_origin"] = self.origin
         if self.reply_to is not None and depth > 0:
-            message["reply_to_message"] = self.reply_to.wire(to, depth=depth - 1)
+            message.update(self._wire_reply(self.reply_to, to, depth))
+        if self.via_bot is not None:
+            message["via_bot"] = self.via_bot.wire()
+        if self.effect_id:
+            message["effect_id"] = self.effect_id
         if self.media is not None:
             message.update(self.media.wire(to))
         if self.album_id:
@@ -249,9 +300,46 @@ class Message:
             message["caption" if self.media else "text"] = self.text
         if self.entities:
             message["caption_entities" if self.media else "entities"] = self.entities
+        if self.link_preview:
+            message["link_preview_options"] = self.link_preview
         if self.inline:
             message["reply_markup"] = {"inline_keyboard": self.inline}
+            if self.force_reply:
+                message["reply_markup"]["force_reply"] = True
         return message
+
+    def _wire_reply(self, replied: Message, to: Bot, depth: int) -> Wire:
+        if replied.chat is self.chat:
+            reply: Wire = {"reply_to_message": replied.wire(to, depth=depth - 1)}
+        else:
+            reply = {"external_reply": replied.wire_external(to)}
+        if self.quote is not None:
+            reply["quote"] = self.quote.wire()
+        return reply
+
+    def wire_external(self, to: Bot) -> Wire:
+        """The message as an answer to it in another chat shows it: without its text."""
+        shown: Wire = {"origin": self.origin or self.wire_origin()}
+        if self.chat.kind in ("supergroup", "channel"):
+            shown |= {"chat": self.chat.wire(), "message_id": self.id}
+        if self.link_preview:
+            shown["link_preview_options"] = self.link_preview
+        if self.media is not None:
+            shown |= self.media.wire(to)
+            shown.pop("show_caption_above_media", None)
+        return shown
+
+    def wire_origin(self) -> Wire:
+        """Where a forward of this message says it is from."""
+        if self.origin is not None:
+            return self.origin
+        origin: Wire = {"type": "user", "date": self.date}
+        if self.sender_chat is None:
+            return {**origin, "sender_user": self.sender.wire()}
+        signature: Wire = {"author_signature": self.signature} if self.signature else {}
+        if self.chat.is_channel:
+            return {**origin, "type": "channel", "chat": self.chat.wire(), "message_id": self.id, **signature}
+        return {**origin, "type": "chat", "sender_chat": self.sender_chat.wire(), **signature}
 
     def _wire_sender(self) -> Wire:
         speaker = self.sender_chat
@@ -267,7 +355,9 @@ class Message:
     @property
     def is_service(self) -> bool:
         """Whether the chat says this about itself."""
-        return bool(self.service) or (self.media is not None and self.media.kind == "new_chat_photo")
+        return bool(self.service) or (
+            self.media is not None and self.media.kind in ("new_chat_photo", "pinned_message")
+        )
 
     @property
     def update_kind(self) -> str:
@@ -278,3 +368,21 @@ class Message:
     def edit_kind(self) -> str:
         """The kind of update that tells of its edits."""
         return f"edited_{self.update_kind}"
+
+
+@dataclass(frozen=True, slots=True)
+class Pin:
+    """What a service message says was pinned."""
+
+    message: Message
+
+    @property
+    def kind(self) -> str:
+        return "pinned_message"
+
+    @property
+    def file(self) -> None:
+        return None
+
+    def wire(self, to: Bot) -> Wire:
+        return {"pinned_message": self.message.wire(to, depth=0)}

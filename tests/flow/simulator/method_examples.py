@@ -299,6 +299,32 @@ async def an_uploaded_file(stage: Stage) -> Parameters:
     return {"file_id": sent["document"]["file_id"]}
 
 
+async def a_photo_with_caption(stage: Stage) -> Parameters:
+    sent = await stage.sent("sendPhoto", photo=png(), caption="Old")
+    return {"chat_id": stage.ann.id, "message_id": sent, "caption": "<b>New</b>", "parse_mode": "HTML"}
+
+
+def elsewhere(*, several: bool = False) -> Example:
+    """A call that takes messages from Ann's chat to the group."""
+
+    async def prepare(stage: Stage) -> Parameters:
+        sent = await stage.sent(text="*Look*", parse_mode="MarkdownV2")
+        named = {"message_ids": [sent, await stage.sent()]} if several else {"message_id": sent}
+        return {"chat_id": stage.group.id, "from_chat_id": stage.ann.id, **named}
+
+    return prepare
+
+
+async def several_messages(stage: Stage) -> Parameters:
+    return {"chat_id": stage.ann.id, "message_ids": [await stage.sent(), await stage.sent()]}
+
+
+async def a_pinned_message(stage: Stage) -> Parameters:
+    sent = await stage.sent(chat_id=stage.supergroup.id)
+    await stage.call("pinChatMessage", chat_id=stage.supergroup.id, message_id=sent)
+    return {"chat_id": stage.supergroup.id}
+
+
 EXAMPLES: dict[str, Parameters | Example] = {
     # Updates.
     "deleteWebhook": {"drop_pending_updates": True},
@@ -374,6 +400,18 @@ EXAMPLES: dict[str, Parameters | Example] = {
     "setChatTitle": to_supergroup(title="Tea club"),
     "unbanChatMember": on_bob(only_if_banned=True),
     "unbanChatSenderChat": a_channel_that_speaks,
+    # What happens to a message.
+    "copyMessage": elsewhere(),
+    "copyMessages": elsewhere(several=True),
+    "deleteMessages": several_messages,
+    "editMessageCaption": a_photo_with_caption,
+    "forwardMessage": elsewhere(),
+    "forwardMessages": elsewhere(several=True),
+    "pinChatMessage": on_message(),
+    "sendMessageDraft": to_ann(draft_id=7, text="Let me th", can_stop=True),
+    "setMessageReaction": on_message(reaction=[{"type": "emoji", "emoji": "👍"}]),
+    "unpinAllChatMessages": a_pinned_message,
+    "unpinChatMessage": a_pinned_message,
     # Topics.
     "closeForumTopic": on_topic(),
     "closeGeneralForumTopic": in_forum(),

@@ -20,6 +20,7 @@ from posthouse.simulator.control.groups import routes_of_groups
 from posthouse.simulator.control.journal import routes_of_the_journal
 from posthouse.simulator.control.media import routes_of_media
 from posthouse.simulator.control.members import routes_of_members
+from posthouse.simulator.control.messages import routes_of_messages
 from posthouse.simulator.control.page import routes_of_the_page
 from posthouse.simulator.control.payments import routes_of_payments
 from posthouse.simulator.control.people import routes_of_people
@@ -35,6 +36,7 @@ ROUTES = (
     routes_of_chats,
     routes_of_groups,
     routes_of_members,
+    routes_of_messages,
     routes_of_files,
     routes_of_payments,
     routes_of_media,

@@ -11,6 +11,7 @@ from posthouse.simulator.bots import Bot
 from posthouse.simulator.chats import Chat, Message
 from posthouse.simulator.control.files import response_of
 from posthouse.simulator.control.finder import After, Finder, WithinS
+from posthouse.simulator.formatting import render
 from posthouse.simulator.people import buttons, groups, writing
 from posthouse.simulator.world import World
 
@@ -60,8 +61,17 @@ def routes_of_chats(world: World) -> APIRouter:
         chat = find.chat(ref, opened=True)
         reply_to = None if saying.reply_to is None else find.message(chat, saying.reply_to)
         as_chat = None if saying.as_chat is None else find.chat(saying.as_chat)
+        text, entities = render(saying.text, saying.parse_mode, saying.entities)
         message = writing.say(
-            world.town, person, chat, saying.text, reply_to=reply_to, thread_id=saying.thread, as_chat=as_chat
+            world.town,
+            person,
+            chat,
+            text,
+            entities=entities,
+            reply_to=reply_to,
+            quote=saying.quote,
+            thread_id=saying.thread,
+            as_chat=as_chat,
         )
         return views.of_message(message)
 
@@ -73,7 +83,8 @@ def routes_of_chats(world: World) -> APIRouter:
     @routes.patch("/{ref}/messages/{message_id}")
     async def edit(ref: str, message_id: int, rewording: views.Rewording) -> views.Message:
         message = find.message(find.chat(ref), message_id)
-        writing.edit(world.town, find.person(rewording.person), message, rewording.text)
+        text, entities = render(rewording.text, rewording.parse_mode, rewording.entities)
+        writing.edit(world.town, find.person(rewording.person), message, text, entities=entities)
         return views.of_message(message)
 
     @routes.post("/{ref}/presses")

@@ -69,7 +69,7 @@ class Finder:
         chat = self.world.town.chats.get(ref)
         cursor = self.world.journal.seq
         if chat is not None:
-            return views.of_chat(chat, cursor)
+            return views.of_chat(chat, cursor, self.world.clock.now())
         if ":" not in ref:
             self.chat(ref)
         return views.Chat(ref=ref, id=0, kind="private", bots=[], people=[], cursor=cursor)

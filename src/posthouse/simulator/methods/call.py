@@ -8,9 +8,7 @@ from __future__ import annotations
 
 from collections.abc import Callable
 from dataclasses import dataclass
-from typing import Any, Literal
-
-import msgspec
+from typing import Literal
 
 from posthouse.simulator import joining, rights
 from posthouse.simulator.bots import Bot
@@ -138,36 +136,6 @@ class Call:
         if message is None or message.deleted:
             raise bad_request(f"message to {what} not found")
         return message
-
-    def replied(self, chat: Chat, reply: dict[str, Any] | None) -> Message | None:
-        """The message that is answered, or raise Refusal."""
-        if reply is None:
-            return None
-        message = chat.messages.get(reply["message_id"])
-        if message is not None and not message.deleted:
-            return message
-        if reply["lenient"]:
-            return None
-        raise bad_request("message to be replied not found")
-
-    def reply_parameters(self) -> dict[str, Any] | None:
-        """`reply_parameters` or the older `reply_to_message_id`, parsed but not looked up."""
-        lenient = self.parameters.flag("allow_sending_without_reply")
-        if not self.parameters.has("reply_parameters"):
-            message_id = self.parameters.integer("reply_to_message_id")
-            return {"message_id": message_id, "lenient": lenient} if message_id else None
-        try:
-            given = self.parameters.json("reply_parameters")
-        except msgspec.DecodeError:
-            raise bad_request("can't parse reply parameters JSON object") from None
-        if given is None:
-            return None
-        if not isinstance(given, dict):
-            raise bad_request("object expected as reply parameters")
-        return {
-            "message_id": Parameters(given).integer("message_id"),
-            "lenient": bool(given.get("allow_sending_without_reply", lenient)),
-        }
 
 
 def refuse(refusal: Refusal | None) -> None:

@@ -1,92 +1,58 @@
-"""Sending, editing and deleting messages."""
+"""Sending messages: text, chat actions, and the common end of everything that is sent."""
 
 from __future__ import annotations
 
 from typing import Any
 
-import msgspec
-
-from posthouse.simulator import rights
 from posthouse.simulator.bots import Bot, Wire
-from posthouse.simulator.chats import Message
-from posthouse.simulator.formatting import (
-    CAPTION_CHARACTERS_MAX,
-    TEXT_BYTES_MAX,
-    TEXT_CHARACTERS_MAX,
-    Entity,
-    render,
-)
+from posthouse.simulator.chats import Chat, Message
+from posthouse.simulator.formatting import CAPTION_CHARACTERS_MAX, Entity, render
 from posthouse.simulator.hearing import speaker
-from posthouse.simulator.keyboards import Markup, check_pay_button, parse_markup
+from posthouse.simulator.keyboards import check_pay_button, check_place, parse_markup
 from posthouse.simulator.media import Media
-from posthouse.simulator.methods.call import TRUE, Call, Methods, refuse
+from posthouse.simulator.mentions import name_people
+from posthouse.simulator.methods.call import TRUE, Call, Methods
+from posthouse.simulator.methods.contents import read_json, read_preview, read_text
+from posthouse.simulator.methods.replies import find_reply, read_reply
+from posthouse.simulator.moments import ACTION_S, Action, settle
 from posthouse.simulator.parameters import Parameters
-from posthouse.simulator.refusals import bad_request, not_implemented
+from posthouse.simulator.refusals import bad_request
 
-DELETABLE_FOR_S = 48 * 3600
-NOT_MODIFIED = (
-    "message is not modified: specified new message content and reply markup are exactly the same as a "
-    "current content and reply markup of the message"
-)
-CHAT_ACTIONS = frozenset(
-    {
-        "typing",
-        "upload_photo",
-        "record_video",
-        "upload_video",
-        "record_voice",
-        "upload_voice",
-        "upload_document",
-        "choose_sticker",
-        "find_location",
-        "record_video_note",
-        "upload_video_note",
-    }
-)
+CHAT_ACTIONS = {
+    "typing": "typing",
+    "upload_photo": "upload_photo",
+    "record_video": "record_video",
+    "upload_video": "upload_video",
+    "record_voice": "record_voice",
+    "upload_voice": "upload_voice",
+    "record_audio": "record_voice",
+    "upload_audio": "upload_voice",
+    "upload_document": "upload_document",
+    "choose_sticker": "choose_sticker",
+    "pick_up_location": "find_location",
+    "find_location": "find_location",
+    "record_video_note": "record_video_note",
+    "upload_video_note": "upload_video_note",
+    "cancel": "cancel",
+}
+"""What bots write, and what it is called today; `cancel` ends the others."""
 
 
 def send_message(call: Call) -> Wire:
-    text, entities = _text(call.parameters)
-    if len(text) > TEXT_CHARACTERS_MAX:
-        raise bad_request("message is too long")
-    return deliver(call, text=text, entities=entities)
-
-
-def edit_message_text(call: Call) -> Wire:
-    text, entities = _text(call.parameters)
-    if len(text) > TEXT_CHARACTERS_MAX:
-        raise bad_request("MESSAGE_TOO_LONG")
-    markup = parse_markup(call.parameters)
-    message = _message_to_edit(call)
-    if message.media or message.service:
-        raise bad_request("there is no text in the message to edit")
-    return _change(call, message, text, entities, markup)
-
-
-def edit_message_reply_markup(call: Call) -> Wire:
-    markup = parse_markup(call.parameters)
-    message = _message_to_edit(call)
-    return _change(call, message, message.text, message.entities, markup)
-
-
-def delete_message(call: Call) -> bool:
-    chat = call.chat_to_write()
-    message = call.message(chat, "delete")
-    if not chat.is_private:
-        refuse(rights.to_delete(call.standing(chat), is_own=message.sender is call.bot))
-    if call.now - message.date > DELETABLE_FOR_S:
-        raise bad_request("message can't be deleted")
-    message.deleted = True
-    message.cursor = _note(call.bot, message, "bot.deleted", call)
-    return TRUE
+    text, entities = read_text(call.parameters, too_long="message is too long")
+    return deliver(call, text=text, entities=entities, link_preview=read_preview(call.parameters, entities))
 
 
 def send_chat_action(call: Call) -> bool:
-    action = call.parameters.text("action")
-    if action not in CHAT_ACTIONS:
+    kind = CHAT_ACTIONS.get(call.parameters.text("action").strip().lower())
+    if kind is None:
         raise bad_request("wrong parameter action in request")
     chat = call.chat_to_write()
-    call.world.journal.record("bot.acted", bot_id=call.bot.id, chat=chat.ref, text=action)
+    thread_id = call.parameters.integer("message_thread_id")
+    chat.actions = [a for a in chat.actions if (a.bot_id, a.thread_id) != (call.bot.id, thread_id)]
+    if kind != "cancel":
+        chat.actions.append(Action(call.bot.id, kind, call.now + ACTION_S, thread_id))
+    call.world.journal.record("bot.acted", bot_id=call.bot.id, chat=chat.ref, text=kind, thread_id=thread_id)
     return TRUE
 
 
@@ -96,6 +62,7 @@ def deliver(
     text: str = "",
     entities: list[Entity] | None = None,
     media: Media | None = None,
+    link_preview: Wire | None = None,
     album_id: str = "",
     counted: bool = True,
 ) -> Wire:
@@ -103,11 +70,13 @@ def deliver(
 
     What is not `counted` is free of the limits: all items of an album but the first.
     """
-    reply = call.reply_parameters()
+    wanted = read_reply(call)
     markup = check_pay_button(parse_markup(call.parameters), media)
     chat = call.chat_to_write()
-    replied = call.replied(chat, reply)
-    thread_id = call.thread(chat, replied)
+    check_place(markup, is_private=chat.is_private, is_channel=chat.is_channel)
+    effect_id = _effect(call, chat)
+    reply = find_reply(call, chat, wanted)
+    thread_id = call.thread(chat, reply.message)
     call.check_sending(chat, "text" if media is None else media.kind, thread_id)
     if counted:
         call.world.pace(call.bot, chat, paid=call.parameters.flag("allow_paid_broadcast"))
@@ -117,70 +86,52 @@ def deliver(
         call.bot,
         int(call.now),
         text,
-        entities or [],
+        name_people(call.world.town, entities or []),
         media,
         inline=markup.inline,
         keyboard=markup.keyboard,
-        reply_to=replied,
+        force_reply=markup.force_reply,
+        reply_to=reply.message,
+        quote=reply.quote,
+        link_preview=link_preview or {},
+        effect_id=effect_id,
+        protected=call.parameters.flag("protect_content"),
+        silent=call.parameters.flag("disable_notification"),
         sender_chat=speaker(chat, call.bot, call.now),
         thread_id=thread_id,
         album_id=album_id,
     )
     call.world.town.post(message)
     chat.last_bot_id = call.bot.id
-    message.cursor = _note(call.bot, message, "bot.said", call)
+    settle(chat, message, call.bot.id)
+    message.cursor = note(call.bot, message, "bot.said", call)
     return message.wire(call.bot)
 
 
 def caption(parameters: Parameters) -> tuple[str, list[Entity]]:
     """The caption of a media message and its entities, or raise Refusal."""
     text, entities = render(
-        parameters.text("caption"), parameters.text("parse_mode"), _json(parameters, "caption_entities")
+        parameters.text("caption"), parameters.text("parse_mode"), read_json(parameters, "caption_entities")
     )
     if len(text) > CAPTION_CHARACTERS_MAX:
         raise bad_request("message caption is too long")
     return text, entities
 
 
-def _text(parameters: Parameters) -> tuple[str, list[Entity]]:
-    text = parameters.text("text")
-    if not text:
-        raise bad_request("message text is empty")
-    if len(text) > TEXT_BYTES_MAX // 4 and len(text.encode()) > TEXT_BYTES_MAX:
-        raise bad_request("text is too long")
-    shown, entities = render(text, parameters.text("parse_mode"), _json(parameters, "entities"))
-    if not shown:
-        raise bad_request("text must be non-empty")
-    return shown, entities
+def _effect(call: Call, chat: Chat) -> str:
+    """The message effect that the call asks for, or raise Refusal."""
+    effect_id = call.parameters.text("message_effect_id").strip()
+    if not effect_id:
+        return ""
+    if not effect_id.isdecimal():
+        raise bad_request("invalid message effect identifier specified")
+    if not chat.is_private:
+        raise bad_request("can't use message effects in the chat")
+    return effect_id
 
 
-def _json(parameters: Parameters, name: str) -> object:
-    try:
-        return parameters.json(name)
-    except msgspec.DecodeError:
-        raise bad_request(f"can't parse {name} JSON object") from None
-
-
-def _message_to_edit(call: Call) -> Message:
-    if call.parameters.has("inline_message_id"):
-        raise not_implemented("does not keep messages sent via inline mode yet")
-    message = call.message(call.chat_to_write(), "edit")
-    if message.sender is not call.bot:
-        raise bad_request("message can't be edited")
-    return message
-
-
-def _change(call: Call, message: Message, text: str, entities: list[Entity], markup: Markup) -> Wire:
-    if (text, entities, markup.inline) == (message.text, message.entities, message.inline):
-        raise bad_request(NOT_MODIFIED)
-    call.world.pace(call.bot, message.chat)
-    message.text, message.entities, message.inline = text, entities, markup.inline
-    message.edit_date = int(call.now)
-    message.cursor = _note(call.bot, message, "bot.edited", call)
-    return message.wire(call.bot)
-
-
-def _note(bot: Bot, message: Message, kind: str, call: Call) -> int:
+def note(bot: Bot, message: Message, kind: str, call: Call) -> int:
+    """Journal what a bot did with a message, and return the cursor."""
     details: dict[str, Any] = {}
     if message.inline:
         details["buttons"] = [[button["text"] for button in row] for row in message.inline]
@@ -193,8 +144,5 @@ def _note(bot: Bot, message: Message, kind: str, call: Call) -> int:
 
 METHODS: Methods = {
     "sendMessage": send_message,
-    "editMessageText": edit_message_text,
-    "editMessageReplyMarkup": edit_message_reply_markup,
-    "deleteMessage": delete_message,
     "sendChatAction": send_chat_action,
 }

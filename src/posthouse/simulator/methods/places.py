@@ -10,7 +10,8 @@ from posthouse.simulator.chats import Message
 from posthouse.simulator.keyboards import Markup, parse_markup
 from posthouse.simulator.media import Fact, contact, dice, location, venue
 from posthouse.simulator.methods.call import Call, Methods
-from posthouse.simulator.methods.messages import NOT_MODIFIED, deliver
+from posthouse.simulator.methods.edits import NOT_MODIFIED
+from posthouse.simulator.methods.messages import deliver
 from posthouse.simulator.parameters import Parameters
 from posthouse.simulator.refusals import bad_request, not_implemented
 

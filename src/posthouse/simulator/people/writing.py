@@ -1,4 +1,4 @@
-"""Writing and editing messages, and which bots hear of it."""
+"""Writing, editing, forwarding and deleting messages."""
 
 from __future__ import annotations
 
@@ -6,9 +6,10 @@ import math
 from typing import Any
 
 from posthouse.simulator import rights
-from posthouse.simulator.chats import Chat, Message, Person
-from posthouse.simulator.formatting import automatic
+from posthouse.simulator.chats import Chat, Message, Person, Quote
+from posthouse.simulator.formatting import TEXT_CHARACTERS_MAX, Entity, compose, utf16_length
 from posthouse.simulator.hearing import hearers, speaker
+from posthouse.simulator.mentions import name_people
 from posthouse.simulator.people.impossible import Impossible, refuse_person
 from posthouse.simulator.topics import GENERAL_ID
 from posthouse.simulator.town import Town
@@ -20,34 +21,73 @@ def say(
     chat: Chat,
     text: str,
     *,
+    entities: list[Entity] | None = None,
     reply_to: Message | None = None,
+    quote: str = "",
     thread_id: int = 0,
     as_chat: Chat | None = None,
 ) -> Message:
     """Write a message: into a topic if one is given, in the name of an own channel if one is given.
 
-    In a private chat this also starts the bot.
+    In a private chat this also starts the bot. When a bot asked for an answer and nothing else is replied to,
+    this is it.
     """
     check_writing(person, chat)
-    if not text.strip():
-        raise Impossible("an empty message cannot be sent")
-    message = Message(0, chat, person, int(town.now()), text.strip(), automatic(text.strip()), reply_to=reply_to)
+    shown, marks = _composed(town, text, entities)
+    reply_to = reply_to or _asked(person, chat)
+    message = Message(0, chat, person, int(town.now()), shown, marks, reply_to=reply_to)
     message.thread_id, message.sender_chat = thread_id, as_chat
+    if quote:
+        message.quote = _quote(reply_to, quote)
     deliver(town, message)
     return message
 
 
-def edit(town: Town, person: Person, message: Message, text: str) -> None:
+def edit(town: Town, person: Person, message: Message, text: str, *, entities: list[Entity] | None = None) -> None:
     """Change the text of one's own message; an edit without a change is not an event."""
-    if message.sender is not person or message.deleted:
+    if message.sender is not person or message.deleted or message.origin is not None:
         raise Impossible(f"message {message.id} is not {person.first_name}'s to edit")
-    if text.strip() == message.text:
+    shown, marks = _composed(town, text, entities)
+    if (shown, marks) == (message.text, message.entities):
         return
-    message.text, message.entities = text.strip(), automatic(text.strip())
+    message.text, message.entities = shown, marks
     message.edit_date = int(town.now())
     message.cursor = journal(town, "person.edited", message)
     for bot in hearers(message):
         town.announce(bot, message.edit_kind, message.wire(bot), message.chat.id)
+
+
+def delete(town: Town, person: Person, message: Message) -> None:
+    """Take an own message back, or any message of a private chat. No bot is told."""
+    chat = message.chat
+    if person.id not in chat.people or not (message.sender is person or chat.is_private or person.id in chat.admins):
+        raise Impossible(f"message {message.id} is not {person.first_name}'s to delete")
+    message.deleted = True
+    if message.id in chat.pinned:
+        chat.pinned.remove(message.id)
+    message.cursor = town.journal.record(
+        "person.deleted",
+        bot_id=chat.bot.id if chat.is_private else None,
+        chat=chat.ref,
+        person_id=person.id,
+        message_id=message.id,
+        text=message.text or None,
+    )
+
+
+def forward(town: Town, person: Person, message: Message, chat: Chat) -> Message:
+    """Forward a message that one sees to another chat, or to the same."""
+    check_writing(person, chat)
+    if person.id not in message.chat.people:
+        raise Impossible(f"{person.first_name} does not see message {message.id}")
+    if message.protected or message.chat.protected:
+        raise Impossible(f"message {message.id} is protected from being forwarded")
+    if message.is_service:
+        raise Impossible("what a chat says about itself cannot be forwarded")
+    copy = Message(0, chat, person, int(town.now()), message.text, message.entities, message.media)
+    copy.origin, copy.via_bot, copy.link_preview = message.wire_origin(), message.via_bot, message.link_preview
+    deliver(town, copy)
+    return copy
 
 
 def check_writing(person: Person, chat: Chat) -> None:
@@ -69,6 +109,7 @@ def deliver(town: Town, message: Message) -> None:
         _sign(town, message)
         _check_rights(town, message)
     town.post(message)
+    message.chat.to_answer.pop(message.sender.id, None)
     message.cursor = journal(town, "person.said", message)
     for bot in hearers(message):
         town.announce(bot, message.update_kind, message.wire(bot), message.chat.id)
@@ -119,3 +160,23 @@ def journal(town: Town, kind: str, message: Message) -> int:
         text=message.text or None,
         **details,
     )
+
+
+def _composed(town: Town, text: str, entities: list[Entity] | None) -> tuple[str, list[Entity]]:
+    shown, marks = compose(text, entities or [])
+    if not shown.strip():
+        raise Impossible("an empty message cannot be sent")
+    if len(shown) > TEXT_CHARACTERS_MAX:
+        raise Impossible(f"a message has at most {TEXT_CHARACTERS_MAX} characters")
+    return shown, name_people(town, marks)
+
+
+def _asked(person: Person, chat: Chat) -> Message | None:
+    asked = chat.to_answer.get(person.id)
+    return None if asked is None or asked.deleted else asked
+
+
+def _quote(message: Message | None, text: str) -> Quote:
+    if message is None or text not in message.text:
+        raise Impossible(f"the message replied to does not contain {text!r}")
+    return Quote(text, [], utf16_length(message.text[: message.text.index(text)]), is_manual=True)

@@ -1,7 +1,7 @@
 """What the control API takes and gives, as typed records. The test client hands the same records to tests."""
 
 from posthouse.simulator.views.bots import Bot, NewBot, of_bot
-from posthouse.simulator.views.chats import Blocking, Chat, Seen, of_chat
+from posthouse.simulator.views.chats import Action, Blocking, Chat, Draft, Keyboard, Seen, of_chat
 from posthouse.simulator.views.clock import Clock, Move
 from posthouse.simulator.views.coverage import Coverage, MethodCoverage
 from posthouse.simulator.views.deliveries import Delivery, Snapshot, SnapshotName, Update
@@ -35,7 +35,20 @@ from posthouse.simulator.views.media import (
     of_poll,
 )
 from posthouse.simulator.views.members import Member, NewMember, Promotion, Restriction, of_member
-from posthouse.simulator.views.messages import Button, Message, Press, Rewording, Saying, of_message
+from posthouse.simulator.views.messages import (
+    Button,
+    Forwarding,
+    Key,
+    Message,
+    Press,
+    Quote,
+    Reacting,
+    Reaction,
+    Rewording,
+    Saying,
+    Stopping,
+    of_message,
+)
 from posthouse.simulator.views.page import (
     Change,
     Dialog,
@@ -69,6 +82,7 @@ from posthouse.simulator.views.queries import InlineAsking, Query
 from posthouse.simulator.views.rules import Budget, Fault, FaultKind, Hit, Limits, NewFault, Settings
 
 __all__ = [
+    "Action",
     "Blocking",
     "Bot",
     "Budget",
@@ -88,10 +102,12 @@ __all__ = [
     "Dialog",
     "Dialogs",
     "Dice",
+    "Draft",
     "Event",
     "Events",
     "Fault",
     "FaultKind",
+    "Forwarding",
     "Found",
     "Hit",
     "InlineAsking",
@@ -101,6 +117,8 @@ __all__ = [
     "JoinRequest",
     "Joined",
     "Joining",
+    "Key",
+    "Keyboard",
     "Limits",
     "Location",
     "Media",
@@ -128,6 +146,9 @@ __all__ = [
     "Press",
     "Promotion",
     "Query",
+    "Quote",
+    "Reacting",
+    "Reaction",
     "Reading",
     "Restriction",
     "Rewording",
@@ -141,6 +162,7 @@ __all__ = [
     "Stars",
     "StarsAdded",
     "Sticker",
+    "Stopping",
     "Subscription",
     "SubscriptionChange",
     "Throw",

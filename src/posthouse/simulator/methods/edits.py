@@ -1,0 +1,98 @@
+"""Changing messages that are there. A change to nothing new is refused."""
+
+from __future__ import annotations
+
+from posthouse.simulator.bots import Wire
+from posthouse.simulator.chats import Message
+from posthouse.simulator.formatting import Entity
+from posthouse.simulator.keyboards import Markup, parse_markup
+from posthouse.simulator.media import Media
+from posthouse.simulator.mentions import name_people
+from posthouse.simulator.methods.call import Call, Methods
+from posthouse.simulator.methods.contents import read_preview, read_text
+from posthouse.simulator.methods.messages import caption, note
+from posthouse.simulator.refusals import bad_request, not_implemented
+
+NOT_MODIFIED = (
+    "message is not modified: specified new message content and reply markup are exactly the same as a "
+    "current content and reply markup of the message"
+)
+WITHOUT_CAPTION = ("sticker", "video_note", "location", "venue", "contact", "dice", "poll", "game", "invoice")
+"""Media that have no caption."""
+
+
+def edit_message_text(call: Call) -> Wire:
+    text, entities = read_text(call.parameters, too_long="MESSAGE_TOO_LONG")
+    preview = read_preview(call.parameters, entities)
+    markup = inline_markup(call)
+    message = message_to_edit(call)
+    if message.media or message.is_service:
+        raise bad_request("there is no text in the message to edit")
+    return change(call, message, text, entities, markup, link_preview=preview)
+
+
+def edit_message_caption(call: Call) -> Wire:
+    text, entities = caption(call.parameters)
+    markup = inline_markup(call)
+    message = message_to_edit(call)
+    if message.media is None or message.media.kind in WITHOUT_CAPTION:
+        raise bad_request("there is no caption in the message to edit")
+    return change(call, message, text, entities, markup)
+
+
+def edit_message_reply_markup(call: Call) -> Wire:
+    markup = inline_markup(call)
+    message = message_to_edit(call)
+    return change(call, message, message.text, message.entities, markup, link_preview=message.link_preview)
+
+
+def inline_markup(call: Call) -> Markup:
+    """The inline keyboard of an edit; another kind of markup cannot be edited in."""
+    markup = parse_markup(call.parameters)
+    if markup.keyboard is not None:
+        raise bad_request("inline keyboard expected")
+    return markup
+
+
+def message_to_edit(call: Call) -> Message:
+    """The own message that the call names, or raise Refusal."""
+    if call.parameters.has("inline_message_id"):
+        raise not_implemented("does not keep messages sent via inline mode yet")
+    message = call.message(call.chat_to_write(), "edit")
+    if message.sender is not call.bot or message.origin is not None or message.is_service:
+        raise bad_request("message can't be edited")
+    return message
+
+
+def change(
+    call: Call,
+    message: Message,
+    text: str,
+    entities: list[Entity],
+    markup: Markup,
+    *,
+    media: Media | None = None,
+    link_preview: Wire | None = None,
+) -> Wire:
+    """Let the message be this from now on and show it to the bot; or raise Refusal when nothing is new.
+
+    Without `media` those that it has stay.
+    """
+    entities = name_people(call.world.town, entities)
+    media = media or message.media
+    before = (message.text, message.entities, message.inline, message.media, message.link_preview)
+    if before == (text, entities, markup.inline, media, link_preview or {}):
+        raise bad_request(NOT_MODIFIED)
+    call.world.pace(call.bot, message.chat)
+    message.text, message.entities, message.inline = text, entities, markup.inline
+    message.media, message.link_preview = media, link_preview or {}
+    message.edit_date = int(call.now)
+    message.cursor = note(call.bot, message, "bot.edited", call)
+    return message.wire(call.bot)
+
+
+METHODS: Methods = {
+    "editMessageText": edit_message_text,
+    "editMessageCaption": edit_message_caption,
+    "editMessageReplyMarkup": edit_message_reply_markup,
+}
