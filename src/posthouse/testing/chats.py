@@ -2,11 +2,13 @@
 
 from __future__ import annotations
 
+from collections.abc import Sequence
 from typing import Any
 
 from posthouse.simulator import views
 from posthouse.simulator.views import Message
-from posthouse.testing.control import WITHIN_S, Control, NotSeen, Somebody, cursor_of
+from posthouse.simulator.views.view import View
+from posthouse.testing.control import WITHIN_S, BotName, Control, NotSeen, Somebody, cursor_of, number_of
 
 
 class Chat:
@@ -62,6 +64,11 @@ class Chat:
             raise NotSeen(f"{len(shown)} of {count} messages came in {within_s} s:\n{seen.chat.transcript()}")
         return shown[:count]
 
+    async def commands_for(self, person: Somebody) -> list[views.Commands]:
+        """What each bot here offers this person: commands, and in a private chat the menu button."""
+        shown = await self.town.request("GET", f"/chats/{self.ref}/commands", query={"person": person.id})
+        return [views.Commands.model_validate(commands) for commands in shown]
+
     async def _seen(self, failure: str, within_s: float, query: dict[str, Any]) -> Message:
         seen = await self._wait({**query, "within_s": within_s})
         if seen.message is None:
@@ -74,9 +81,82 @@ class Chat:
 
 
 class Group(Chat):
-    """A group or supergroup."""
+    """A group, supergroup or channel, and what its members do about it; `by` is who does it."""
 
     async def migrates(self, *, by: Somebody) -> Group:
         """The group becomes a supergroup; return that."""
         answer = await self.town.request("POST", f"/groups/{self.ref}/migration", views.Migration(person=by.id))
         return Group(self.town, views.Chat.model_validate(answer).ref)
+
+    async def members(self) -> list[views.Member]:
+        """Everybody who is or was in it."""
+        return [views.Member.model_validate(m) for m in await self._ask("GET", "/members")]
+
+    async def adds(self, user: Somebody | BotName, *, by: Somebody) -> None:
+        """Bring a person or a bot in; into a channel a bot comes by `promotes`."""
+        await self._ask("POST", "/members", views.NewMember(person=by.id, user=_id(user)))
+
+    async def removes(self, user: Somebody | BotName, *, by: Somebody, until_date: int = 0) -> None:
+        """Put somebody out, and ban them where the chat has bans; `by` oneself is leaving."""
+        await self._ask("DELETE", f"/members/{_id(user)}", query={"person": by.id, "until_date": until_date})
+
+    async def unbans(self, user: Somebody | BotName, *, by: Somebody) -> None:
+        await self._ask("DELETE", f"/bans/{_id(user)}", query={"person": by.id})
+
+    async def promotes(
+        self, user: Somebody | BotName, *, by: Somebody, rights: Sequence[str] | None = None, custom_title: str = ""
+    ) -> None:
+        """Give exactly these rights (None is the usual ones, nothing demotes)."""
+        wanted = None if rights is None else list(rights)
+        promotion = views.Promotion(person=by.id, rights=wanted, custom_title=custom_title)
+        await self._ask("PUT", f"/members/{_id(user)}/rights", promotion)
+
+    async def restricts(
+        self, user: Somebody | BotName, *, by: Somebody, permissions: Sequence[str] = (), until_date: int = 0
+    ) -> None:
+        """Allow a member only this until then (0 is for good)."""
+        restriction = views.Restriction(person=by.id, permissions=list(permissions), until_date=until_date)
+        await self._ask("PUT", f"/members/{_id(user)}/permissions", restriction)
+
+    async def changes(self, *, by: Somebody, **settings: Any) -> None:
+        """Change the title and other settings; `posthouse.simulator.views.ChatChange` names them."""
+        await self._ask("PATCH", "", views.ChatChange(person=by.id, **settings))
+
+    async def link(self, *, by: Somebody, **terms: Any) -> views.InviteLink:
+        """A new invite link; `posthouse.simulator.views.NewLink` names the terms."""
+        return views.InviteLink.model_validate(await self._ask("POST", "/links", views.NewLink(person=by.id, **terms)))
+
+    async def links(self) -> list[views.InviteLink]:
+        return [views.InviteLink.model_validate(link) for link in await self._ask("GET", "/links")]
+
+    async def join_requests(self) -> list[views.JoinRequest]:
+        """Who asked to come in and waits."""
+        return [views.JoinRequest.model_validate(asked) for asked in await self._ask("GET", "/join_requests")]
+
+    async def lets_in(self, person: Somebody, *, by: Somebody) -> None:
+        await self._ask("POST", f"/join_requests/{person.id}", views.JoinAnswer(person=by.id))
+
+    async def sends_away(self, person: Somebody, *, by: Somebody) -> None:
+        await self._ask("POST", f"/join_requests/{person.id}", views.JoinAnswer(person=by.id, approve=False))
+
+    async def topics(self) -> list[views.Topic]:
+        return [views.Topic.model_validate(topic) for topic in await self._ask("GET", "/topics")]
+
+    async def opens_topic(self, name: str, *, by: Somebody) -> views.Topic:
+        return views.Topic.model_validate(await self._ask("POST", "/topics", views.NewTopic(person=by.id, name=name)))
+
+    async def changes_topic(
+        self, topic_id: int, *, by: Somebody, name: str | None = None, closed: bool | None = None
+    ) -> None:
+        """Rename, close or reopen a topic."""
+        await self._ask("PATCH", f"/topics/{topic_id}", views.TopicChange(person=by.id, name=name, closed=closed))
+
+    async def deletes_topic(self, topic_id: int, *, by: Somebody) -> None:
+        await self._ask("DELETE", f"/topics/{topic_id}", query={"person": by.id})
+
+    async def _ask(self, method: str, path: str, body: View | None = None, *, query: Any = None) -> Any:
+        return await self.town.request(method, f"/chats/{self.ref}{path}", body, query=query)
+
+
+def _id(user: Somebody | BotName) -> int:
+    return number_of(user) if isinstance(user, int | str) else user.id

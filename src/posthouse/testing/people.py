@@ -28,9 +28,26 @@ class Person:
         """The private chat with a bot."""
         return Chat(self.town, f"{number_of(bot)}:{self.id}")
 
-    async def says(self, text: str, *, to: BotName | Chat, reply_to: Message | None = None) -> Message:
-        """Write to a bot or into a group. The first message to a bot starts it."""
-        saying = views.Saying(person=self.id, text=text, reply_to=reply_to.id if reply_to else None)
+    async def says(
+        self,
+        text: str,
+        *,
+        to: BotName | Chat,
+        reply_to: Message | None = None,
+        thread: int = 0,
+        as_chat: Chat | None = None,
+    ) -> Message:
+        """Write to a bot or into a group: into a topic, or in the name of an own channel if one is given.
+
+        The first message to a bot starts it.
+        """
+        saying = views.Saying(
+            person=self.id,
+            text=text,
+            reply_to=reply_to.id if reply_to else None,
+            thread=thread,
+            as_chat=as_chat.ref if as_chat else None,
+        )
         answer = await self.town.request("POST", f"/chats/{await self._ref(to)}/messages", saying)
         return Message.model_validate(answer)
 
@@ -59,6 +76,19 @@ class Person:
             message=on.id if isinstance(on, Message) else None,
         )
         return await self._asked(f"/chats/{ref}/presses", press)
+
+    async def joins(self, link: str) -> bool:
+        """Follow an invite link, or enter the public chat `@username`; True when somebody must agree first."""
+        answer = await self.town.request("POST", "/joins", views.Joining(person=self.id, link=link))
+        return views.Joined.model_validate(answer).requested
+
+    async def leaves(self, chat: Chat) -> None:
+        """Leave a group or channel."""
+        await self.town.request("DELETE", f"/chats/{chat.ref}/members/{self.id}", query={"person": self.id})
+
+    async def deletes_account(self) -> None:
+        """Be gone from Telegram."""
+        await self.town.request("DELETE", f"/people/{self.id}")
 
     async def blocks(self, bot: BotName) -> None:
         await self._set_blocked(bot, True)

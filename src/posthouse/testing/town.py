@@ -60,11 +60,17 @@ class Town(Control):
         last_name: str | None = None,
         username: str | None = None,
         language_code: str | None = "en",
+        bio: str = "",
         id: int | None = None,
     ) -> Person:
         """Somebody new."""
         new = views.NewPerson(
-            first_name=first_name, last_name=last_name, username=username, language_code=language_code, id=id
+            first_name=first_name,
+            last_name=last_name,
+            username=username,
+            language_code=language_code,
+            bio=bio,
+            id=id,
         )
         return Person(self, views.Person.model_validate(await self.request("POST", "/people", new)))
 
@@ -74,10 +80,10 @@ class Town(Control):
         *,
         people: Sequence[Person],
         bots: Sequence[BotName],
-        kind: Literal["group", "supergroup"] = "group",
+        kind: Literal["group", "supergroup", "channel"] = "group",
         admins: Sequence[BotName] = (),
     ) -> Group:
-        """A group with people and bots in it. A bot not among its `admins` hears only its commands."""
+        """A group, supergroup or channel of the first person. Bots not among `admins` hear commands only."""
         new = views.NewGroup(
             title=title,
             kind=kind,

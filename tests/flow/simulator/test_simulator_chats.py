@@ -6,11 +6,11 @@ import pytest
 from aiogram import Bot
 from aiogram.exceptions import TelegramBadRequest, TelegramForbiddenError
 from aiogram.types import BufferedInputFile
-from chats_stage import EVERY_KIND, Host, joins, services, updates_of
+from chats_stage import EVERY_KIND, Host, services, updates_of
 from pictures_stage import picture
 from simulator_stage import aiogram_bot
 
-from posthouse.simulator import Simulator, views
+from posthouse.simulator import Simulator
 from posthouse.testing.town import Person, Town, TownError
 
 
@@ -88,7 +88,7 @@ async def test_a_channel_speaks_with_one_voice(host: Host, bot: Bot, town: Town)
     assert edited.edited_channel_post.text == "More good news"
     bob = await town.person("Bob")
     await host.changes(chat, username="crew_news")
-    await joins(bob, "@crew_news")
+    await bob.joins("@crew_news")
     with pytest.raises(TownError, match="need administrator rights in the channel chat"):
         await bob.says("me too", to=chat)
     await host.promotes(bot.id, chat, ["can_invite_users"])
@@ -129,18 +129,17 @@ async def test_a_person_speaks_as_an_own_channel_unless_it_is_banned(host: Host,
     """banChatSenderChat silences the channel; unbanning lets it speak again."""
     chat = await host.opens("supergroup", bot_id=bot.id, rights=["can_restrict_members"])
     channel = await host.opens("channel", bot_id=bot.id)
-    saying = views.Saying(person=host.person.id, text="As the press", as_chat=channel.ref)
     await updates_of(bot)
-    await host.town.request("POST", f"/chats/{chat.ref}/messages", saying)
+    await host.person.says("As the press", to=chat, as_chat=channel)
     (update,) = await updates_of(bot)
     assert update.message
     assert update.message.sender_chat
     assert update.message.sender_chat.id == channel.id
     await bot.ban_chat_sender_chat(chat.id, channel.id)
     with pytest.raises(TownError, match="is banned here"):
-        await host.town.request("POST", f"/chats/{chat.ref}/messages", saying)
+        await host.person.says("As the press", to=chat, as_chat=channel)
     await bot.unban_chat_sender_chat(chat.id, channel.id)
-    await host.town.request("POST", f"/chats/{chat.ref}/messages", saying)
+    await host.person.says("As the press", to=chat, as_chat=channel)
     with pytest.raises(TelegramBadRequest, match="PARTICIPANT_ID_INVALID"):
         await bot.ban_chat_sender_chat(chat.id, chat.id)
 

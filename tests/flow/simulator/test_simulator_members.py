@@ -12,7 +12,7 @@ from aiogram.types import (
     ChatMemberRestricted,
     ChatPermissions,
 )
-from chats_stage import EVERY_KIND, Host, changes, joins, services, updates_of
+from chats_stage import EVERY_KIND, Host, changes, services, updates_of
 from simulator_stage import TOKEN, aiogram_bot
 
 from posthouse.simulator import MovableClock, Simulator
@@ -78,7 +78,7 @@ async def test_a_ban_ends_by_the_clock(host: Host, bot: Bot, town: Town, clock: 
         await bob.says("hey", to=chat)
     await host.changes(chat, username="crew_here")
     with pytest.raises(TownError, match="Bob is banned from this chat"):
-        await joins(bob, "@crew_here")
+        await bob.joins("@crew_here")
     await clock.advance(61)
     assert (await bot.get_chat_member(chat.id, bob.id)).status == "left"
 
@@ -213,7 +213,7 @@ async def test_coming_and_going_is_told(host: Host, bot: Bot, town: Town) -> Non
     await updates_of(bot)
     for place in (chat, quiet):
         await host.adds(bob.id, place)
-        await Host(town, bob).removes(bob.id, place)
+        await bob.leaves(place)
     updates = await updates_of(bot)
     assert changes(updates) == [
         ("chat_member", bob.id, "left", "member"),
@@ -306,7 +306,7 @@ async def test_other_bots_hear_of_members_but_not_of_each_other(sim: Simulator, 
 async def test_a_deleted_account_cannot_be_written_to(host: Host, bot: Bot, town: Town) -> None:
     """The bot is refused, the name is gone, and the person can do nothing more."""
     ann = host.person
-    await town.request("DELETE", f"/people/{ann.id}")
+    await ann.deletes_account()
     with pytest.raises(TelegramForbiddenError, match="user is deactivated"):
         await bot.send_message(ann.id, "still there?")
     with pytest.raises(TownError, match="this account was deleted"):

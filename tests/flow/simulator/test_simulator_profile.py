@@ -2,8 +2,6 @@
 
 from __future__ import annotations
 
-from typing import Any
-
 import pytest
 from aiogram import Bot
 from aiogram.exceptions import TelegramBadRequest
@@ -23,16 +21,17 @@ from aiogram.types import (
     WebAppInfo,
 )
 
+from posthouse.simulator.views import Commands
 from posthouse.testing.town import Chat, Person, Town
 
 
-async def _offered(chat: Chat, person: Person) -> Any:
-    (shown,) = await chat.town.request("GET", f"/chats/{chat.ref}/commands", query={"person": person.id})
+async def _offered(chat: Chat, person: Person) -> Commands:
+    (shown,) = await chat.commands_for(person)
     return shown
 
 
 async def _first_command(chat: Chat, person: Person) -> str | None:
-    commands = (await _offered(chat, person))["commands"]
+    commands = (await _offered(chat, person)).commands
     return commands[0]["command"] if commands else None
 
 
@@ -106,9 +105,9 @@ async def test_the_menu_button_of_a_chat_goes_before_that_of_all(bot: Bot, ann: 
     shown = await bot.get_chat_menu_button(ann.id)
     assert isinstance(shown, MenuButtonWebApp)
     assert (shown.text, shown.web_app.url) == ("Open", "https://example.org/app")
-    assert (await _offered(ann.chat_with(bot.id), ann))["menu_button"]["text"] == "Open"
+    assert (await _offered(ann.chat_with(bot.id), ann)).menu_button == app.model_dump(exclude_none=True)
     await bot.set_chat_menu_button(ann.id, MenuButtonDefault())
-    assert (await _offered(ann.chat_with(bot.id), ann))["menu_button"] == {"type": "commands"}
+    assert (await _offered(ann.chat_with(bot.id), ann)).menu_button == {"type": "commands"}
     bad = MenuButtonWebApp(text="Open", web_app=WebAppInfo(url="http://example.org"))
     with pytest.raises(TelegramBadRequest, match="BUTTON_URL_INVALID"):
         await bot.set_chat_menu_button(ann.id, bad)

@@ -7,8 +7,7 @@ from aiogram import Bot
 from aiogram.exceptions import TelegramBadRequest
 from chats_stage import EVERY_KIND, Host, services, updates_of
 
-from posthouse.simulator import views
-from posthouse.testing.town import Chat, Person, Town, TownError
+from posthouse.testing.town import Group, Person, Town, TownError
 
 KEEPING = ["can_manage_topics", "can_delete_messages"]
 
@@ -19,17 +18,11 @@ async def host(town: Town, ann: Person, bot: Bot) -> Host:
     return Host(town, ann)
 
 
-async def _forum(host: Host, bot: Bot, rights: list[str] | None) -> Chat:
+async def _forum(host: Host, bot: Bot, rights: list[str] | None) -> Group:
     chat = await host.opens("supergroup", bot_id=bot.id, rights=rights)
     await host.changes(chat, is_forum=True)
     await updates_of(bot)
     return chat
-
-
-async def _says_in(person: Person, chat: Chat, text: str, thread: int) -> dict[str, object]:
-    saying = views.Saying(person=person.id, text=text, thread=thread)
-    answer: dict[str, object] = await person.town.request("POST", f"/chats/{chat.ref}/messages", saying)
-    return answer
 
 
 async def test_a_topic_lives_its_life(host: Host, bot: Bot) -> None:
@@ -67,19 +60,18 @@ async def test_a_closed_topic_is_closed_to_members(host: Host, bot: Bot, town: T
     chat = await _forum(host, bot, None)
     bob = await town.person("Bob")
     await host.adds(bob.id, chat)
-    topic = await town.request("POST", f"/chats/{chat.ref}/topics", views.NewTopic(person=host.person.id, name="News"))
-    await _says_in(bob, chat, "still open", topic["id"])
-    change = views.TopicChange(person=host.person.id, closed=True)
-    await town.request("PATCH", f"/chats/{chat.ref}/topics/{topic['id']}", change)
+    topic = await chat.opens_topic("News", by=host.person)
+    await bob.says("still open", to=chat, thread=topic.id)
+    await chat.changes_topic(topic.id, by=host.person, closed=True)
     with pytest.raises(TownError, match="TOPIC_CLOSED"):
-        await _says_in(bob, chat, "too late", topic["id"])
+        await bob.says("too late", to=chat, thread=topic.id)
     with pytest.raises(TelegramBadRequest, match="TOPIC_CLOSED"):
-        await bot.send_message(chat.id, "too late", message_thread_id=topic["id"])
-    await _says_in(host.person, chat, "I may", topic["id"])
+        await bot.send_message(chat.id, "too late", message_thread_id=topic.id)
+    await host.person.says("I may", to=chat, thread=topic.id)
     with pytest.raises(TelegramBadRequest, match="not enough rights to close or open the topic"):
-        await bot.reopen_forum_topic(chat.id, topic["id"])
+        await bot.reopen_forum_topic(chat.id, topic.id)
     with pytest.raises(TownError, match="Bob may not open topics here"):
-        await town.request("POST", f"/chats/{chat.ref}/topics", views.NewTopic(person=bob.id, name="Mine"))
+        await chat.opens_topic("Mine", by=bob)
     with pytest.raises(TelegramBadRequest, match="not enough rights to create a topic"):
         await bot.create_forum_topic(chat.id, "Mine")
 
@@ -88,13 +80,12 @@ async def test_a_message_stays_in_its_topic(host: Host, bot: Bot) -> None:
     """What a person writes there carries the thread, and an answer to it goes there by itself."""
     chat = await _forum(host, bot, KEEPING)
     topic = await bot.create_forum_topic(chat.id, "Ideas")
-    said = await _says_in(host.person, chat, "how about this", topic.message_thread_id)
+    said = await host.person.says("how about this", to=chat, thread=topic.message_thread_id)
     heard = next(u.message for u in await updates_of(bot) if u.message and u.message.text)
     assert (heard.message_thread_id, heard.is_topic_message) == (topic.message_thread_id, True)
-    answer = await bot.send_message(chat.id, "nice", reply_to_message_id=said["id"])
+    answer = await bot.send_message(chat.id, "nice", reply_to_message_id=said.id)
     assert answer.message_thread_id == topic.message_thread_id
-    listed = await host.town.request("GET", f"/chats/{chat.ref}/topics")
-    assert {t["name"] for t in listed} == {"Ideas", "General"}
+    assert {t.name for t in await chat.topics()} == {"Ideas", "General"}
 
 
 async def test_general_is_named_closed_and_hidden(host: Host, bot: Bot) -> None:
