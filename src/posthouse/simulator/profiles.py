@@ -15,13 +15,9 @@ Texts = dict[str, str]
 """A text by language code; the empty code is for everybody else."""
 
 
-@dataclass(frozen=True, slots=True)
-class Scope:
-    """For whom commands are: a type of chats, one chat, or one member of it."""
-
-    type: str = "default"
-    chat_id: int = 0
-    user_id: int = 0
+Scope = tuple[str, int, int]
+"""For whom commands are: a type of chats, and for one chat or one member of it their ids (else 0)."""
+EVERYBODY: Scope = ("default", 0, 0)
 
 
 @dataclass(slots=True, eq=False)
@@ -66,14 +62,14 @@ def text_for(texts: Texts, language: str) -> str:
 def _scopes(kind: str, chat_id: int, user_id: int, *, is_admin: bool) -> Iterator[Scope]:
     """The scopes that a person is in, the narrowest first."""
     if kind == "private":
-        yield Scope("chat", chat_id)
-        yield Scope("all_private_chats")
+        yield ("chat", chat_id, 0)
+        yield ("all_private_chats", 0, 0)
     else:
-        yield Scope("chat_member", chat_id, user_id)
+        yield ("chat_member", chat_id, user_id)
         if is_admin:
-            yield Scope("chat_administrators", chat_id)
-        yield Scope("chat", chat_id)
+            yield ("chat_administrators", chat_id, 0)
+        yield ("chat", chat_id, 0)
         if is_admin:
-            yield Scope("all_chat_administrators")
-        yield Scope("all_group_chats")
-    yield Scope()
+            yield ("all_chat_administrators", 0, 0)
+        yield ("all_group_chats", 0, 0)
+    yield EVERYBODY

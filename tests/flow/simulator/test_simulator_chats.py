@@ -5,7 +5,7 @@ from __future__ import annotations
 import pytest
 from aiogram import Bot
 from aiogram.exceptions import TelegramBadRequest, TelegramForbiddenError
-from aiogram.types import BufferedInputFile
+from aiogram.types import BotCommand, BotCommandScopeChatMember, BufferedInputFile
 from chats_stage import EVERY_KIND, Host, services, updates_of
 from pictures_stage import picture
 from simulator_stage import aiogram_bot
@@ -175,3 +175,26 @@ async def test_a_migrated_group_keeps_its_members(host: Host, bot: Bot, town: To
     new = await group.migrates(by=host.person)
     assert await host.members(new) == {host.person.id: "creator", bob.id: "member", bot.id: "member"}
     assert await bot.get_chat_member_count(new.id) == 3
+
+
+async def test_a_snapshot_keeps_members_topics_links_and_commands(host: Host, bot: Bot, town: Town) -> None:
+    """What a bot made of a group is there again, as it was."""
+    bob = await town.person("Bob")
+    rights = ["can_manage_topics", "can_restrict_members", "can_invite_users"]
+    chat = await host.opens("supergroup", bot_id=bot.id, rights=rights, others=[bob])
+    await host.changes(chat, is_forum=True, username="crew_kept")
+    topic = await bot.create_forum_topic(chat.id, "Ideas")
+    await bot.ban_chat_member(chat.id, bob.id)
+    link = await bot.create_chat_invite_link(chat.id, name="Door")
+    scope = BotCommandScopeChatMember(chat_id=chat.id, user_id=host.person.id)
+    await bot.set_my_commands([BotCommand(command="go", description="goes")], scope=scope)
+    await town.request("POST", "/snapshot")
+    await bot.unban_chat_member(chat.id, bob.id)
+    await bot.set_my_commands([], scope=scope)
+    await town.request("POST", "/restore")
+    assert (await host.members(chat))[bob.id] == "kicked"
+    assert {t.id: t.name for t in await chat.topics()}[topic.message_thread_id] == "Ideas"
+    assert [(k.url, k.name) for k in await chat.links()] == [(link.invite_link, "Door")]
+    (offered,) = await chat.commands_for(host.person)
+    assert [command["command"] for command in offered.commands] == ["go"]
+    assert (await bot.send_message("@crew_kept", "hello", message_thread_id=topic.message_thread_id)).is_topic_message

@@ -11,14 +11,14 @@ from posthouse.simulator.bots import Wire
 from posthouse.simulator.members import RIGHTS
 from posthouse.simulator.methods.call import TRUE, Call, Methods
 from posthouse.simulator.methods.permissions import read_object, read_rights
-from posthouse.simulator.profiles import Scope, Texts
+from posthouse.simulator.profiles import EVERYBODY, Scope, Texts
 from posthouse.simulator.refusals import bad_request
 
 COMMANDS_MAX = 100
 COMMAND_DESCRIPTION_CHARACTERS_MAX = 256
 _COMMAND = re.compile(r"[a-z0-9_]{1,32}")
 _LANGUAGE = re.compile(r"[a-z]{2}")
-_EVERYBODY = ("default", "all_private_chats", "all_group_chats", "all_chat_administrators")
+_WITHOUT_CHAT = ("default", "all_private_chats", "all_group_chats", "all_chat_administrators")
 _ONE_CHAT = ("chat", "chat_administrators", "chat_member")
 
 
@@ -75,22 +75,24 @@ def _command(command: object) -> Wire:
 
 def _scope(call: Call) -> Scope:
     if not call.parameters.text("scope"):
-        return Scope()
+        return EVERYBODY
     given = read_object(call, "scope")
     kind = given.get("type")
-    if kind in _EVERYBODY:
-        return Scope(str(kind))
+    if kind in _WITHOUT_CHAT:
+        return (str(kind), 0, 0)
     if kind not in _ONE_CHAT:
         raise bad_request("can't parse BotCommandScope: unsupported type specified")
-    chat = call.find_chat(str(given.get("chat_id", "")))
+    if "chat_id" not in given:
+        raise bad_request("can't parse BotCommandScope: Can't find field \"chat_id\"")
+    chat = call.find_chat(str(given["chat_id"]))
     if chat.is_channel or (chat.is_private and kind != "chat"):
         raise bad_request(f"can't use BotCommandScope {kind} in a {chat.kind} chat")
     if kind != "chat_member":
-        return Scope(str(kind), chat.id)
+        return (str(kind), chat.id, 0)
     user_id = given.get("user_id")
     if not isinstance(user_id, int) or call.world.town.user(user_id) is None:
         raise bad_request("user not found")
-    return Scope("chat_member", chat.id, user_id)
+    return ("chat_member", chat.id, user_id)
 
 
 # Names and descriptions.
