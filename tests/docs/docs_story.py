@@ -47,7 +47,6 @@ from posthouse.cli.main import app as command_line
 from posthouse.runtime.platform import Platform
 from posthouse.settings import Settings, load, parse
 from posthouse.simulator import Simulator
-from posthouse.simulator.__main__ import _parser as simulator_options
 from posthouse.testing.town import Chat, Message, Person, Question, Town
 
 CONFIG = "posthouse.toml"
@@ -396,9 +395,6 @@ def check_command(words: list[str]) -> None:
 
 def _check_posthouse(arguments: list[str]) -> None:
     """Parse as the command would, missing and unknown options included, and run nothing."""
-    if arguments[:1] == ["sim"]:
-        simulator_options().parse_args(arguments[1:])
-        return
     command: Any = get_command(command_line)
     rest = [word for word in arguments if word not in ("-h", "--help")]
     context = Context(command)
@@ -406,6 +402,9 @@ def _check_posthouse(arguments: list[str]) -> None:
         name, command, rest = command.resolve_command(context, rest)
         assert command is not None, f"posthouse has no command {shlex.join(arguments)}"
         if isinstance(command, TyperGroup):
+            if "list" not in command.commands and not (rest and rest[0] in command.commands):
+                command.make_context(name, rest, parent=context)  # a group that is a command itself, like `sim`
+                return
             rest = rest if rest and rest[0] in command.commands else ["list", *rest]
             context = Context(command, info_name=name, parent=context)
         elif rest or arguments[-1] not in ("-h", "--help"):

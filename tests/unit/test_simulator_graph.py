@@ -71,6 +71,14 @@ def test_records_keep_their_identity_and_their_circles() -> None:
     assert back["chat"].person is back["newest"].sender
 
 
+def test_dice_that_are_shared_stay_shared() -> None:
+    """The town's dice are one, whoever throws them."""
+    dice = random.Random(1)
+    first, second = carried([UpdateQueue(dice), UpdateQueue(dice)])
+    assert first.dice is second.dice
+    assert first.dice.random() == dice.random()
+
+
 def test_what_runs_is_made_anew() -> None:
     """Bells and waiting pollers are not kept; the record has fresh ones."""
     bot = Bot(7, "7:x", "Bot", "bot", UpdateQueue(random.Random(1)))

@@ -352,14 +352,61 @@ def new(
         typer.echo(line)
 
 
-@app.command(
-    context_settings={"allow_extra_args": True, "ignore_unknown_options": True, "help_option_names": []},
+sim = typer.Typer(
+    invoke_without_command=True,
+    add_completion=False,
+    rich_markup_mode=None,
+    pretty_exceptions_enable=False,
+    context_settings={"help_option_names": ["-h", "--help"]},
+    help="Run the simulator: a Bot API server and a town of people, for bots in any language.",
 )
-def sim(context: typer.Context) -> None:
-    """Run the simulator: a small Bot API server with people. `posthouse sim --help` lists its options."""
-    from posthouse.simulator.__main__ import main as run
+app.add_typer(sim, name="sim")
 
-    raise typer.Exit(run(context.args))
+
+@sim.callback()
+def sim_serve(
+    context: typer.Context,
+    port: Annotated[int, typer.Option(help="0 picks a free one.")] = 8081,
+    host: Annotated[str, typer.Option(help="Address to listen on.")] = "127.0.0.1",
+    limits: Annotated[
+        str, typer.Option(help="Telegram's send limits: on, strict (tighter than they are), or off.")
+    ] = "on",
+    strict: Annotated[
+        bool,
+        typer.Option("--strict", help="Only tokens given with --bot, and webhooks that the public server takes."),
+    ] = False,
+    state: Annotated[Path | None, typer.Option(help="A file that keeps the town across restarts.")] = None,
+    seed: Annotated[int | None, typer.Option(help="Repeatable update numbers, ids and jitter.")] = None,
+    clock: Annotated[
+        str, typer.Option(help="real, frozen, a speed such as 60x, or a moment such as 2027-01-31T09:00:00Z.")
+    ] = "real",
+    bot: Annotated[list[str] | None, typer.Option(help="Register this token; can be repeated.")] = None,
+) -> None:
+    """Run the simulator: a Bot API server and a town of people, for bots in any language. Ctrl-C ends it."""
+    if context.invoked_subcommand is not None:
+        return
+    from posthouse.simulator.floods import PROFILES
+    from posthouse.simulator.serving import Options, serve
+
+    if limits not in PROFILES:
+        raise typer.BadParameter(f"{limits!r} is none of {', '.join(PROFILES)}", param_hint="--limits")
+    profile = next(profile for profile in PROFILES if profile == limits)
+    raise typer.Exit(serve(Options(port, host, profile, strict, state, seed, clock, bot or ())))
+
+
+@sim.command("replay")
+def sim_replay(
+    file: Annotated[Path, typer.Argument(help="A scenario, as YAML or JSON.")],
+    url: Annotated[str, typer.Option(help="Where the simulator runs.")] = "http://127.0.0.1:8081",
+    bot: Annotated[
+        list[str] | None, typer.Option(help="TOKEN, or ID=TOKEN: the bot that stands in for a recorded one.")
+    ] = None,
+    within: Annotated[float, typer.Option(min=0.1, help="Seconds that an answer may take.")] = 10.0,
+) -> None:
+    """Do again what people did in a scenario, and see that the bots answer as recorded."""
+    from posthouse.cli.sim import replay_file
+
+    raise typer.Exit(replay_file(file, url, bot or [], within))
 
 
 @app.command()

@@ -71,6 +71,8 @@ class Bot:
     message_id: int = 0
     stars: int = 0
     """Its balance in Telegram Stars."""
+    paid_messages: int = 0
+    """How many messages of paid broadcasts were not free."""
 
     @property
     def wanted_kinds(self) -> frozenset[str]:

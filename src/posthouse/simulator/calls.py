@@ -94,6 +94,7 @@ async def _perform_within_limits(call: Call) -> object:
     load.upload_bytes += size
     try:
         if (why := world.overload(bot, load)) is not None:
+            world.journal.record("server.hung", bot_id=bot.id, text=why)
             await sleep_until(world.clock, call.now + HANG_S)
             world.refuse_flood(Hit(call.now, bot.id, None, OVERLOAD_RETRY_AFTER_S, "server", why), None)
         if call.method in LIGHT:

@@ -179,9 +179,13 @@ class Floods:
             gate = self.gates["light", bot_id, 0] = Gate("light", words, Bucket(30, 30), doubling=True)
         return self._spend((gate,), bot_id, None, now)
 
-    def free_room(self, bot_id: int, *, now: float, profile: Profile) -> bool:
-        """Whether a message still fits into what is free of charge."""
-        return self._bot_gate(bot_id, False, profile).budget.room(now) >= 1
+    def spend_free(self, bot_id: int, *, now: float, profile: Profile) -> bool:
+        """Take a paid message from what is free of charge; False when it costs."""
+        budget = self._bot_gate(bot_id, False, profile).budget
+        if budget.wait_s(now) > 0:
+            return False
+        budget.spend(now)
+        return True
 
     def _spend(self, gates: tuple[Gate, ...], bot_id: int, chat_id: int | None, now: float) -> Hit | None:
         for gate in gates:

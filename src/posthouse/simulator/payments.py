@@ -148,14 +148,15 @@ class Transaction:
 
     id: str
     bot: Bot
-    person: Person
+    person: Person | None
+    """None when it was with Telegram itself."""
     amount: int
     date: float
     partner: Wire
     """What the transaction was for, beside the person."""
 
     def wire(self) -> Wire:
-        partner = {"type": "user", "user": self.person.wire(), **self.partner}
+        partner = self.partner if self.person is None else {"type": "user", "user": self.person.wire(), **self.partner}
         side = "source" if self.amount > 0 else "receiver"
         return {"id": self.id, "amount": abs(self.amount), "date": int(self.date), side: partner}
 
@@ -194,5 +195,6 @@ class Payments:
     def move_stars(self, transaction: Transaction) -> None:
         """Book it: the bot's side and the person's side change together."""
         transaction.bot.stars += transaction.amount
-        transaction.person.stars -= transaction.amount
+        if transaction.person is not None:
+            transaction.person.stars -= transaction.amount
         self.transactions.append(transaction)

@@ -16,10 +16,14 @@ from posthouse.simulator.deliveries import DeliveryLog
 from posthouse.simulator.faults import Faults
 from posthouse.simulator.floods import PROFILES, Floods, Hit, Load, Profile, Window
 from posthouse.simulator.journal import Bell, Journal
+from posthouse.simulator.payments import Transaction
 from posthouse.simulator.refusals import Refusal, too_many_requests
 from posthouse.simulator.town import Town
 
 CALLS_KEPT = 10_000
+PAID_BALANCE_MIN = 10_000
+"""Stars that a bot must have for paid broadcasts, where the profile asks."""
+PAID_MESSAGES_PER_STAR = 10
 CALM_S = 60.0
 """So long after its start the server does not count requests (facts, 8.2)."""
 
@@ -163,9 +167,21 @@ class World:
         if self.profile == "off":
             return
         now = self.clock.now()
+        if paid and self.profile == "strict" and bot.stars < PAID_BALANCE_MIN:
+            paid = False
         hit = self.floods.spend(bot.id, chat.id, paid=paid, now=now, profile=self.profile)
         if hit is not None:
             self.refuse_flood(hit, chat.ref)
+        if paid and not self.floods.spend_free(bot.id, now=now, profile=self.profile):
+            self._charge_broadcast(bot)
+
+    def _charge_broadcast(self, bot: Bot) -> None:
+        """A tenth of a Star for a message beyond what is free; booked when ten of them make one."""
+        bot.paid_messages += 1
+        if bot.paid_messages % PAID_MESSAGES_PER_STAR == 0:
+            payments = self.town.payments
+            partner = {"type": "telegram_api", "request_count": PAID_MESSAGES_PER_STAR}
+            payments.move_stars(Transaction(payments.new_id(), bot, None, -1, self.clock.now(), partner))
 
     def pace_light(self, bot: Bot) -> None:
         """Count one light call, where the profile does, or raise Refusal 429."""

@@ -149,6 +149,10 @@ class Town(Control):
         settings = views.Settings.model_validate(await self.request("GET", "/settings"))
         await self.request("PUT", "/settings", settings.model_copy(update={"limits": switch}))
 
+    async def limits_now(self) -> views.Limits:
+        """Every limit that was used, how much room it has, and the last refusals, newest first."""
+        return views.Limits.model_validate(await self.request("GET", "/limits"))
+
     async def reset(self) -> None:
         """Forget everybody and everything."""
         self._registered.clear()

@@ -85,10 +85,3 @@ def test_a_folder_in_use_is_left_alone(tmp_path: Path) -> None:
     assert "is not empty" in ended.stderr
     assert (tmp_path / "shop" / "bot.py").read_text() == "mine"
     assert posthouse("new", "5 shops", cwd=tmp_path).returncode == 2
-
-
-def test_sim_passes_its_flags(tmp_path: Path) -> None:
-    """`posthouse sim` is the simulator with all of its options."""
-    ended = posthouse("sim", "--help", cwd=tmp_path)
-    assert ended.returncode == 0
-    assert "--strict-bots" in ended.stdout

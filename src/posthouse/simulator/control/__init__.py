@@ -25,9 +25,11 @@ from posthouse.simulator.control.page import routes_of_the_page
 from posthouse.simulator.control.payments import routes_of_payments
 from posthouse.simulator.control.people import routes_of_people
 from posthouse.simulator.control.rules import routes_of_rules
+from posthouse.simulator.control.scenarios import routes_of_scenarios
 from posthouse.simulator.control.state import routes_of_state
 from posthouse.simulator.people.impossible import Impossible
 from posthouse.simulator.refusals import Refusal
+from posthouse.simulator.scenarios.recorder import Recorder
 from posthouse.simulator.world import World
 
 ROUTES = (
@@ -50,8 +52,8 @@ ROUTES = (
 )
 
 
-def control_app(world: World) -> FastAPI:
-    """The application for one world."""
+def control_app(world: World) -> Recorder:
+    """The application for one world, with the recorder of scenarios before it."""
     app = FastAPI(
         title="Posthouse simulator",
         summary="People, faults and the journal of a simulated Telegram.",
@@ -62,9 +64,11 @@ def control_app(world: World) -> FastAPI:
     )
     for routes_of in ROUTES:
         app.include_router(routes_of(world), prefix=PREFIX)
+    recorder = Recorder(app, world, PREFIX)
+    app.include_router(routes_of_scenarios(world, recorder), prefix=PREFIX)
     app.add_exception_handler(Impossible, _conflict)
     app.add_exception_handler(Refusal, _refused)
-    return app
+    return recorder
 
 
 async def _conflict(_: Request, error: Exception) -> JSONResponse:

@@ -48,7 +48,7 @@ def routes_of_deliveries(world: World) -> APIRouter:
     async def list_updates(bot: int, limit: Annotated[int, Query(ge=1, le=LISTED_MAX)] = 200) -> list[views.Update]:
         """The newest updates of a bot, pending and settled, by their time of creation, with their JSON."""
         found = find.bot(bot)
-        return sorted(_updates(found), key=lambda update: (update.created_at, update.update_id))[-limit:]
+        return sorted(_updates(found), key=lambda update: update.created_at)[-limit:]
 
     return routes
 

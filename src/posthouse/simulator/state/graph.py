@@ -8,8 +8,8 @@ file from somebody else can at worst be refused.
 | value | as |
 |---|---|
 | None, bool, int, float, str, bytes, list, dict with plain keys | itself |
-| a record of ours | `{"$": number}` |
-| other dict, tuple, set, frozenset, deque, random.Random, enum | `{"$dict": …}` and so on |
+| a record of ours, dice (`random.Random`) | `{"$": number}` |
+| other dict, tuple, set, frozenset, deque, enum | `{"$dict": …}` and so on |
 | something the world has anyway (the journal) | `{"$known": name}` |
 
 Left out, and made anew: fields that only a running process can have (`Bell`, futures, tasks, events).
@@ -35,7 +35,10 @@ RUNTIME = (Bell, asyncio.Future, asyncio.Event)
 """What only a running process can have. Fields of these types start anew."""
 _RUNTIME_ANNOTATION = re.compile(r"\b(Bell|asyncio\.(Future|Task|Event))\b")
 _PLAIN = frozenset({type(None), bool, int, float, str, bytes})
+_SIMPLE = _PLAIN - {int}
 _INT64 = 2**63
+_Plan = tuple[int, tuple[str, ...], Callable[[Any], tuple[Any, ...]]]
+"""Number of the class, names of its fields, and how to read them."""
 
 
 class Unsavable(TypeError):
@@ -65,7 +68,7 @@ class Flattener:
         self._numbers: dict[int, int] = {}
         self._found: list[object] = []
         self._classes: dict[tuple[type, tuple[str, ...]], int] = {}
-        self._readers: dict[type, Callable[[Any], tuple[Any, ...]]] = {}
+        self._plans: dict[type, _Plan] = {}
 
     def flatten(self, root: object) -> Flat:
         """The graph below a value, or raise Unsavable."""
@@ -79,23 +82,40 @@ class Flattener:
 
     def _fields(self, thing: object) -> list[Any]:
         kind = type(thing)
-        names = saved_fields(kind) if dataclasses.is_dataclass(kind) else _attributes(thing)
-        reader = self._readers.get(kind)
-        if reader is None or not dataclasses.is_dataclass(kind):
-            reader = self._readers[kind] = _reader(names)
-        number = self._classes.setdefault((kind, names), len(self._classes))
+        if isinstance(thing, random.Random):
+            return [self._class_number(kind, ("state",)), self._value(thing.getstate())]
+        plan = self._plans.get(kind) or self._plan(thing)
+        number, names, reader = plan
         fields: list[Any] = [number]
+        known = self._numbers
+        # Written out, since a town has a million fields: most are plain, empty, or a record that was met before.
         for value in reader(thing):
             value_kind = type(value)
-            if value_kind in _PLAIN and (value_kind is not int or -_INT64 <= value < _INT64):
+            if value_kind in _SIMPLE or (value_kind is int and -_INT64 <= value < _INT64):
                 fields.append(value)
+            elif (seen := known.get(id(value))) is not None:
+                fields.append({"$": seen})
+            elif value_kind is list and not value:
+                fields.append([])
             else:
                 try:
                     fields.append(self._value(value))
                 except Unsavable as error:
-                    name = names[len(fields) - 1]
-                    raise Unsavable(f"{kind.__qualname__}.{name}: {error}") from None
+                    raise Unsavable(f"{kind.__qualname__}.{names[len(fields) - 1]}: {error}") from None
         return fields
+
+    def _plan(self, thing: object) -> _Plan:
+        """How records of this class are read; for a plain object, how this one is."""
+        kind = type(thing)
+        if dataclasses.is_dataclass(kind):
+            names = saved_fields(kind)
+            plan = self._plans[kind] = (self._class_number(kind, names), names, _reader(names))
+            return plan
+        names = _attributes(thing)
+        return self._class_number(kind, names), names, _reader(names)
+
+    def _class_number(self, kind: type, names: tuple[str, ...]) -> int:
+        return self._classes.setdefault((kind, names), len(self._classes))
 
     def _value(self, value: Any) -> Any:
         kind = type(value)
@@ -112,7 +132,7 @@ class Flattener:
             return {tag: [self._value(item) for item in items]}
         if isinstance(value, enum.Enum):
             return {"$enum": [f"{kind.__module__}:{kind.__qualname__}", value.name]}
-        if not kind.__module__.startswith(PACKAGE):
+        if not kind.__module__.startswith(PACKAGE) and kind is not random.Random:
             raise Unsavable(f"{kind.__module__}.{kind.__qualname__} is neither plain nor a record of the simulator")
         number = self._numbers.get(id(value))
         if number is None:
@@ -134,7 +154,6 @@ _WRITERS: dict[type, Callable[[Any], tuple[str, Any]]] = {
     frozenset: lambda value: ("$frozenset", value),
     deque: lambda value: ("$deque", [value.maxlen, *value]),
     bytearray: lambda value: ("$bytearray", [bytes(value)]),
-    random.Random: lambda value: ("$random", value.getstate()),
 }
 _READERS: dict[str, Callable[[list[Any]], Any]] = {
     "$int": lambda items: int("".join(items)),
@@ -143,7 +162,6 @@ _READERS: dict[str, Callable[[list[Any]], Any]] = {
     "$frozenset": frozenset,
     "$deque": lambda items: deque(items[1:], maxlen=items[0]),
     "$bytearray": lambda items: bytearray(items[0]),
-    "$random": lambda items: _dice(items),
     "$dict": lambda items: {key: value for key, value in items},  # noqa: C416  # `dict` would take longer pairs
 }
 
@@ -182,7 +200,7 @@ class _Rebuilder:
         self._known = known
         self._flat = flat
         self._classes = [(find_class(name), names) for name, names in flat.classes]
-        self._objects: list[Any] = [object.__new__(self._classes[fields[0]][0]) for fields in flat.objects]
+        self._objects: list[Any] = [_blank(self._classes[fields[0]][0]) for fields in flat.objects]
 
     def root(self) -> Any:
         for number, thing in enumerate(self._objects):
@@ -191,6 +209,9 @@ class _Rebuilder:
 
     def _fill(self, thing: Any, fields: list[Any]) -> None:
         kind, names = self._classes[fields[0]]
+        if isinstance(thing, random.Random):
+            thing.setstate(self._value(fields[1]))
+            return
         for name, value in zip(names, fields[1:], strict=True):
             object.__setattr__(thing, name, value if type(value) in _PLAIN else self._value(value))
         if dataclasses.is_dataclass(kind):
@@ -218,7 +239,9 @@ class _Rebuilder:
 
 
 def find_class(name: str) -> type:
-    """A class of the simulator by `module:name`, or raise Unreadable."""
+    """A class of the simulator (or the dice) by `module:name`, or raise Unreadable."""
+    if name == "random:Random":
+        return random.Random
     module, _, path = name.partition(":")
     found: Any = sys.modules.get(module) if module.startswith(PACKAGE) else None
     for part in path.split("."):
@@ -236,7 +259,6 @@ def _default(kind: Any, field: dataclasses.Field[Any]) -> Any:
     raise Unreadable(f"its {kind.__qualname__} has no {field.name!r}")
 
 
-def _dice(state: list[Any]) -> random.Random:
-    dice = random.Random()
-    dice.setstate((state[0], tuple(state[1]), state[2]))
-    return dice
+def _blank(kind: type) -> Any:
+    """A record without its fields; dice are of a class that cannot be made that way."""
+    return random.Random() if kind is random.Random else object.__new__(kind)

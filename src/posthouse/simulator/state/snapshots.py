@@ -5,6 +5,7 @@ The bytes begin with a line that says the format, for whoever meets them in a fi
 
 from __future__ import annotations
 
+import gc
 import time
 from dataclasses import dataclass
 from typing import Any
@@ -37,20 +38,30 @@ class Snapshot:
 
 
 def flatten(world: World) -> Flat:
-    """The world as plain values. Quick, and does not wait: nothing changes meanwhile."""
-    known = {"journal": world.journal}
-    return Flattener(known).flatten(
-        {
-            "town": world.town,
-            "faults": world.faults,
-            "floods": world.floods,
-            "settings": world.settings(),
-            "journal": {"seq": world.journal.seq, "counts": world.journal.counts},
-            "calls": {"seq": world.calls.seq, "counts": world.calls.counts},
-            "deliveries": world.deliveries.seq,
-            "clock": _clock(world),
-        }
-    )
+    """The world as plain values. Quick, and does not wait: nothing changes meanwhile.
+
+    Without the collector, which would look through all that was made again and again: two thirds of the time.
+    """
+    collecting = gc.isenabled()
+    gc.disable()
+    try:
+        return Flattener({"journal": world.journal}).flatten(_root(world))
+    finally:
+        if collecting:
+            gc.enable()
+
+
+def _root(world: World) -> dict[str, Any]:
+    return {
+        "town": world.town,
+        "faults": world.faults,
+        "floods": world.floods,
+        "settings": world.settings(),
+        "journal": {"seq": world.journal.seq, "counts": world.journal.counts},
+        "calls": {"seq": world.calls.seq, "counts": world.calls.counts},
+        "deliveries": world.deliveries.seq,
+        "clock": _clock(world),
+    }
 
 
 def pack(flat: Flat) -> bytes:

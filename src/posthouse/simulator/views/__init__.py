@@ -80,6 +80,7 @@ from posthouse.simulator.views.payments import (
 from posthouse.simulator.views.people import Migration, NewGroup, NewPerson, Person
 from posthouse.simulator.views.queries import InlineAsking, Query
 from posthouse.simulator.views.rules import Budget, Fault, FaultKind, Hit, Limits, NewFault, Settings
+from posthouse.simulator.views.scenarios import NewRecording, RecordingState, Replayed
 
 __all__ = [
     "Action",
@@ -136,6 +137,7 @@ __all__ = [
     "NewLink",
     "NewMember",
     "NewPerson",
+    "NewRecording",
     "NewTopic",
     "OrderInfo",
     "Peer",
@@ -150,6 +152,8 @@ __all__ = [
     "Reacting",
     "Reaction",
     "Reading",
+    "RecordingState",
+    "Replayed",
     "Restriction",
     "Rewording",
     "Saying",

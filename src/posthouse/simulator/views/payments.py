@@ -132,7 +132,8 @@ class Transaction(View):
 
     id: str
     bot: int
-    person: int
+    person: int | None
+    """None when it was with Telegram itself."""
     amount: int
     date: float
     partner: dict[str, Any]
@@ -202,7 +203,7 @@ def stars_of(balance: int, transactions: list[state.Transaction], *, for_bot: bo
             Transaction(
                 id=one.id,
                 bot=one.bot.id,
-                person=one.person.id,
+                person=None if one.person is None else one.person.id,
                 amount=sign * one.amount,
                 date=one.date,
                 partner=one.partner,
