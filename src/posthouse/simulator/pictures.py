@@ -73,6 +73,19 @@ def thumbnail(data: bytes) -> Picture | None:
         return None
 
 
+def as_webp(data: bytes) -> bytes:
+    """A picture as WebP, with its transparency; a WebP as it is. Or raise NotAPicture."""
+    with _opened(data) as image:
+        if image.format == "WEBP":
+            return data
+        try:
+            buffer = io.BytesIO()
+            image.convert("RGBA").save(buffer, "WEBP", quality=90)
+        except (OSError, ValueError, SyntaxError):
+            raise NotAPicture from None
+        return buffer.getvalue()
+
+
 _ORIENTATION = 0x0112
 
 

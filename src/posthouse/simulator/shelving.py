@@ -10,6 +10,8 @@ from posthouse.simulator.files import File, Shelf
 from posthouse.simulator.parameters import Upload
 
 VIDEO_NOTE_SIDE = 240
+STICKER_SIDE = 512
+_TGS, _WEBM = b"\x1f\x8b", b"\x1a\x45\xdf\xa3"
 
 
 async def shelve_photo(shelf: Shelf, upload: Upload, kind: str = "photo") -> File:
@@ -36,6 +38,8 @@ async def shelve(
         kind = "animation"  # the server looks at what it is given
     if thumbnail is None and picture is not None and kind in ("document", "animation"):
         thumbnail = await shelve_thumbnail(shelf, upload.data)
+    if kind == "sticker" and picture is None and not upload.data.startswith((_TGS, _WEBM)):
+        kind = "document"  # as the server does with what is no sticker
     facts = _facts(kind, upload, stated or {}, picture)
     return shelf.put(kind, upload.data, upload.mime_type, name=upload.name, facts=facts, thumbnail=thumbnail)
 
@@ -43,6 +47,8 @@ async def shelve(
 def _facts(kind: str, upload: Upload, stated: dict[str, Any], picture: pictures.Picture | None) -> dict[str, Any]:
     told = recordings.Recording() if kind == "document" or picture else recordings.probe(upload.data)
     width, height = (picture.width, picture.height) if picture else (told.width, told.height)
+    if kind == "sticker":
+        return _sticker_facts(upload, stated, picture)
     facts: dict[str, Any] = {}
     if kind != "video_note":
         facts["mime_type"] = upload.mime_type
@@ -67,3 +73,16 @@ async def shelve_thumbnail(shelf: Shelf, data: bytes) -> File | None:
     if small is None:
         return None
     return shelf.put("thumbnail", small.data, small.mime_type, facts={"width": small.width, "height": small.height})
+
+
+def _sticker_facts(upload: Upload, stated: dict[str, Any], picture: pictures.Picture | None) -> dict[str, Any]:
+    facts: dict[str, Any] = {
+        "type": "regular",
+        "width": picture.width if picture else STICKER_SIDE,
+        "height": picture.height if picture else STICKER_SIDE,
+        "is_animated": upload.data.startswith(_TGS),
+        "is_video": upload.data.startswith(_WEBM),
+    }
+    if stated.get("emoji"):
+        facts["emoji"] = stated["emoji"]
+    return facts

@@ -27,6 +27,7 @@ from posthouse.simulator.members import Member
 from posthouse.simulator.payments import Payments
 from posthouse.simulator.polls import Poll
 from posthouse.simulator.refusals import Refusal
+from posthouse.simulator.stickers import StickerBook
 from posthouse.simulator.updates import UNKNOWN_KIND, UpdateQueue
 
 QUERIES_KEPT = 20_000
@@ -63,6 +64,7 @@ class Town:
         self.chats: dict[str, Chat] = {}
         self.queries: dict[str, Query] = {}
         self.files = Shelf()
+        self.stickers = StickerBook()
         self.payments = Payments(dice)
         self.polls: dict[str, Poll] = {}
         self.closing: dict[str, Poll] = {}

@@ -96,6 +96,7 @@ def _stated(fields: Parameters) -> dict[str, Any]:
         "height": fields.integer("height", low=0, high=SIDE_MAX),
         "length": fields.integer("length", low=0, high=SIDE_MAX),
         "title": fields.text("title"),
+        "emoji": fields.text("emoji"),
         "performer": fields.text("performer"),
         "as_it_is": fields.flag("disable_content_type_detection"),
     }

@@ -27,6 +27,8 @@ from posthouse.simulator.methods import (
     queries,
     reactions,
     stars,
+    sticker_sets,
+    stickers,
     topics,
     webhooks,
 )
@@ -54,6 +56,8 @@ _MODULES = (
     queries,
     reactions,
     stars,
+    sticker_sets,
+    stickers,
     topics,
     webhooks,
 )
