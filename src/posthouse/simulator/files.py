@@ -92,7 +92,8 @@ class Shelf:
 
     def __init__(self) -> None:
         self.files: dict[str, File] = {}
-        self._contents: dict[bytes, bytes] = {}
+        self._holders: dict[str, str] = {}
+        """For each content, by its hash, the file that held it first."""
 
     def put(
         self,
@@ -106,14 +107,16 @@ class Shelf:
         sizes: tuple[File, ...] = (),
     ) -> File:
         """Keep a file; the same bytes with the same facts are the same file."""
-        digest = hashlib.sha256(data).digest()
+        digest = hashlib.sha256(data).hexdigest()
         stated = msgspec.json.encode([kind, name, mime_type, facts or {}], order="sorted")
-        raw = hashlib.sha256(digest + stated).digest()[:_ID_BYTES]
+        raw = hashlib.sha256(digest.encode() + stated).digest()[:_ID_BYTES]
         unique_id = urlsafe_b64encode(_UNIQUE_HEADER + raw).decode()
         if (known := self.files.get(unique_id)) is not None and known.thumbnail == thumbnail:
             return known
-        kept = self._contents.setdefault(digest, data)
-        file = File(kind, unique_id, kept, mime_type, name, facts or {}, thumbnail, sizes)
+        holder = self.files.get(self._holders.setdefault(digest, unique_id))
+        file = File(
+            kind, unique_id, data if holder is None else holder.data, mime_type, name, facts or {}, thumbnail, sizes
+        )
         self.files[unique_id] = file
         return file
 

@@ -325,6 +325,64 @@ async def a_pinned_message(stage: Stage) -> Parameters:
     return {"chat_id": stage.supergroup.id}
 
 
+SET_NAME = "tea_by_sim4242bot"
+
+
+def sticker(part: str = "one", emoji: str = "🍵") -> Parameters:
+    return {"sticker": f"attach://{part}", "format": "static", "emoji_list": [emoji]}
+
+
+async def a_new_set(stage: Stage, kind: str = "regular") -> Parameters:
+    side = {"width": 100, "height": 100} if kind == "custom_emoji" else {"width": 512, "height": 256}
+    stickers = {"stickers": [sticker()], "one": png(**side), "sticker_type": kind}
+    return {"user_id": stage.ann.id, "name": SET_NAME, "title": "Tea", **stickers}
+
+
+def on_set(kind: str = "regular", **parameters: Any) -> Example:
+    """A call about a set of one sticker."""
+
+    async def prepare(stage: Stage) -> Parameters:
+        await stage.call("createNewStickerSet", **await a_new_set(stage, kind))
+        return {"name": SET_NAME, "user_id": stage.ann.id, **parameters}
+
+    return prepare
+
+
+def on_sticker(kind: str = "regular", **parameters: Any) -> Example:
+    """A call about the sticker of such a set."""
+
+    async def prepare(stage: Stage) -> Parameters:
+        await stage.call("createNewStickerSet", **await a_new_set(stage, kind))
+        (only,) = (await stage.call("getStickerSet", name=SET_NAME))["stickers"]
+        return {"sticker": only["file_id"], **parameters}
+
+    return prepare
+
+
+async def another_sticker(stage: Stage) -> Parameters:
+    target = await on_sticker()(stage)
+    new = {"sticker": sticker("two", "🫖"), "two": png(512, 512)}
+    return {"user_id": stage.ann.id, "name": SET_NAME, "old_sticker": target["sticker"], **new}
+
+
+async def a_custom_emoji(stage: Stage) -> Parameters:
+    await stage.call("createNewStickerSet", **await a_new_set(stage, "custom_emoji"))
+    (only,) = (await stage.call("getStickerSet", name=SET_NAME))["stickers"]
+    return {"custom_emoji_ids": [only["custom_emoji_id"]]}
+
+
+QUIZ: Parameters = {
+    "question": "2 + 2?",
+    "options": [{"text": "3"}, {"text": "4", "media": {"type": "photo", "media": "attach://four"}}],
+    "four": png(),
+    "type": "quiz",
+    "correct_option_ids": [1],
+    "explanation": "Count <i>again</i>",
+    "explanation_parse_mode": "HTML",
+    "open_period": 60,
+    "description": "Sums",
+}
+
 EXAMPLES: dict[str, Parameters | Example] = {
     # Updates.
     "deleteWebhook": {"drop_pending_updates": True},
@@ -356,10 +414,30 @@ EXAMPLES: dict[str, Parameters | Example] = {
     "sendDice": to_ann(emoji="🎯"),
     "sendLocation": to_ann(latitude=50.7, longitude=7.1, horizontal_accuracy=12.5),
     "sendMediaGroup": an_album,
-    "sendPoll": to_ann(question="Tea?", options=[{"text": "Yes"}, {"text": "No"}], is_anonymous=False),
+    "sendPoll": to_ann(**QUIZ),
     "sendVenue": to_ann(latitude=50.7, longitude=7.1, title="Cafe", address="Market 1"),
     "stopMessageLiveLocation": on_live_location(),
     "stopPoll": a_poll,
+    "sendPaidMedia": to_ann(star_count=5, media=[{"type": "photo", "media": "attach://a"}], a=png(), payload="p"),
+    # Stickers.
+    "addStickerToSet": on_set(sticker=sticker("two", "🫖"), two=png(512, 512)),
+    "createNewStickerSet": a_new_set,
+    "deleteStickerFromSet": on_sticker(),
+    "deleteStickerSet": on_set(),
+    "getCustomEmojiStickers": a_custom_emoji,
+    "getStickerSet": on_set(),
+    "replaceStickerInSet": another_sticker,
+    "sendSticker": to_ann(sticker=png(512, 512), emoji="🍵"),
+    "setCustomEmojiStickerSetThumbnail": on_set("custom_emoji"),
+    "setStickerEmojiList": on_sticker(emoji_list=["🫖", "🍵"]),
+    "setStickerKeywords": on_sticker(keywords=["tea"]),
+    "setStickerMaskPosition": on_sticker(
+        "mask", mask_position={"point": "eyes", "x_shift": 0.5, "y_shift": 0, "scale": 1}
+    ),
+    "setStickerPositionInSet": on_sticker(position=0),
+    "setStickerSetThumbnail": on_set(format="static", thumbnail=png(100, 100)),
+    "setStickerSetTitle": on_set(title="More tea"),
+    "uploadStickerFile": about_ann(sticker=png(512, 512), sticker_format="static"),
     # Queries.
     "answerCallbackQuery": a_pressed_button,
     "answerInlineQuery": an_inline_query,

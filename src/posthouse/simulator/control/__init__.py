@@ -14,7 +14,7 @@ from posthouse.simulator.control.chats import routes_of_chats
 from posthouse.simulator.control.clock import routes_of_the_clock
 from posthouse.simulator.control.coverage import routes_of_coverage
 from posthouse.simulator.control.deliveries import routes_of_deliveries
-from posthouse.simulator.control.files import routes_of_files
+from posthouse.simulator.control.files import routes_of_files, routes_of_stickers
 from posthouse.simulator.control.finder import PREFIX
 from posthouse.simulator.control.groups import routes_of_groups
 from posthouse.simulator.control.journal import routes_of_the_journal
@@ -40,6 +40,7 @@ ROUTES = (
     routes_of_members,
     routes_of_messages,
     routes_of_files,
+    routes_of_stickers,
     routes_of_payments,
     routes_of_media,
     routes_of_the_journal,

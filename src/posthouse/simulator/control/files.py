@@ -7,7 +7,9 @@ from urllib.parse import quote
 
 from fastapi import APIRouter, HTTPException, Query, Response
 
+from posthouse.simulator import views
 from posthouse.simulator.files import File
+from posthouse.simulator.media import FileMedia
 from posthouse.simulator.world import World
 
 _AS_THEY_ARE = ("image/jpeg", "image/png", "image/webp", "image/gif", "audio/", "video/", "application/pdf")
@@ -26,6 +28,25 @@ def routes_of_files(world: World) -> APIRouter:
         if file is None:
             raise HTTPException(404, f"no file {unique_id}")
         return response_of(file, save=save)
+
+    return routes
+
+
+def routes_of_stickers(world: World) -> APIRouter:
+    routes = APIRouter(prefix="/sticker_sets", tags=["files"])
+
+    @routes.get("")
+    async def list_sticker_sets() -> list[views.StickerSet]:
+        """Every sticker set of the town; a sticker is sent by its `unique_id` as `file` of `/chats/{ref}/media`."""
+        return [
+            views.StickerSet(
+                name=stickers.name,
+                title=stickers.title,
+                type=stickers.kind,
+                stickers=[views.of_file(FileMedia(sticker.file)) for sticker in stickers.stickers],
+            )
+            for stickers in world.town.stickers.sets.values()
+        ]
 
     return routes
 

@@ -13,7 +13,7 @@ from posthouse.simulator.media import Fact, FileMedia, contact, location, venue
 from posthouse.simulator.methods.sources import checked
 from posthouse.simulator.parameters import Upload
 from posthouse.simulator.people import media as acts
-from posthouse.simulator.people import polls
+from posthouse.simulator.people import paid_media, polls
 from posthouse.simulator.people.impossible import Impossible
 from posthouse.simulator.pictures import BadShape, NotAPicture
 from posthouse.simulator.shelving import shelve, shelve_photo
@@ -86,6 +86,13 @@ def routes_of_media(world: World) -> APIRouter:
     async def throw(ref: str, throw: views.Throw) -> views.Message:
         chat = find.chat(ref, opened=True)
         return views.of_message(acts.throw(world.town, find.person(throw.person), chat, throw.emoji))
+
+    @routes.post("/{ref}/messages/{message_id}/purchases")
+    async def buy(ref: str, message_id: int, purchase: views.Purchase) -> views.Message:
+        """A person pays for the media of a message with Stars."""
+        message = find.message(find.chat(ref), message_id)
+        paid_media.buy(world.town, find.person(purchase.person), message)
+        return views.of_message(message)
 
     @routes.post("/{ref}/messages/{message_id}/votes")
     async def vote(ref: str, message_id: int, vote: views.Vote) -> views.Poll:

@@ -76,9 +76,12 @@ async def replace_sticker_in_set(call: Call) -> bool:
 
 def set_sticker_position_in_set(call: Call) -> bool:
     sticker = _sticker(call)
+    position = call.parameters.integer("position", default=-1)
+    if position < 0:
+        raise bad_request("wrong sticker position specified")
     stickers = sticker.set.stickers
     stickers.remove(sticker)
-    stickers.insert(call.parameters.integer("position", low=0), sticker)
+    stickers.insert(position, sticker)
     return TRUE
 
 

@@ -9,6 +9,7 @@ from pydantic import Field
 from posthouse.simulator import files, polls
 from posthouse.simulator import media as state
 from posthouse.simulator.invoices import Invoice as InvoiceState
+from posthouse.simulator.paid_media import PaidMedia as PaidMediaState
 from posthouse.simulator.views.payments import Invoice, of_invoice
 from posthouse.simulator.views.view import View
 
@@ -79,6 +80,14 @@ class Poll(View):
     votes: dict[int, list[int]] = Field(default_factory=dict)
 
 
+class PaidMedia(View):
+    """Media for Stars; `items` are whole, and a page blurs them for who is not among the `buyers`."""
+
+    stars: int
+    items: list[Media]
+    buyers: list[int] = Field(default_factory=list)
+
+
 class Media(View):
     """Media of a message. `kind` is the name of Telegram's field; what does not apply to the kind is None.
 
@@ -106,6 +115,7 @@ class Media(View):
     dice: Dice | None = None
     sticker: Sticker | None = None
     poll: Poll | None = None
+    paid: PaidMedia | None = None
     raw: dict[str, Any] = Field(default_factory=dict)
     invoice: Invoice | None = None
 
@@ -120,6 +130,10 @@ def of_media(media: state.Media) -> Media:
         return Media(kind=media.kind, invoice=of_invoice(media))
     if isinstance(media, polls.PollMedia):
         return Media(kind="poll", poll=of_poll(media.poll))
+    if isinstance(media, PaidMediaState):
+        items = [of_file(item) for item in media.items]
+        paid = PaidMedia(stars=media.stars, items=items, buyers=sorted(media.buyers))
+        return Media(kind=media.kind, paid=paid, caption_above=media.caption_above)
     return Media(kind=media.kind)
 
 
@@ -219,3 +233,14 @@ class Vote(View):
 
     person: int
     options: list[int] = Field(default_factory=list)
+
+
+class Purchase(View):
+    person: int
+
+
+class StickerSet(View):
+    name: str
+    title: str
+    type: str
+    stickers: list[Media]
