@@ -27,6 +27,7 @@ from posthouse.simulator.topics import GENERAL_ID, Topic
 MESSAGES_KEPT = 5_000
 ANONYMOUS_ADMIN: Wire = {"id": 1087968824, "is_bot": True, "first_name": "Group", "username": "GroupAnonymousBot"}
 CHANNEL_SENDER: Wire = {"id": 136817688, "is_bot": True, "first_name": "Channel", "username": "Channel_Bot"}
+TELEGRAM: Wire = {"id": 777000, "is_bot": False, "first_name": "Telegram"}
 """Whom Telegram names as the sender when somebody speaks for a chat."""
 POCKET_STARS = 10_000
 """What a new person has, so that a first payment works; top up or take away to try others."""
@@ -257,6 +258,8 @@ class Message:
     """People were not notified."""
     reactions: dict[int, list[Wire]] = field(default_factory=dict)
     """What each bot and person put on it, by id."""
+    is_automatic_forward: bool = False
+    """A channel's post in its discussion group."""
     sender_chat: Chat | None = None
     """The chat in whose name this was said: a channel's post, an anonymous administrator."""
     signature: str = ""
@@ -285,6 +288,8 @@ class Message:
             message["edit_date"] = self.edit_date
         if self.origin is not None:
             message["forward_origin"] = self.origin
+        if self.is_automatic_forward:
+            message["is_automatic_forward"] = True
         if self.reply_to is not None and depth > 0:
             message.update(self._wire_reply(self.reply_to, to, depth))
         if self.via_bot is not None:
@@ -348,6 +353,8 @@ class Message:
         sender: Wire = {"sender_chat": speaker.wire()}
         if not self.chat.is_channel:
             sender["from"] = ANONYMOUS_ADMIN if speaker is self.chat else CHANNEL_SENDER
+        if self.is_automatic_forward:
+            sender["from"] = TELEGRAM
         if self.signature:
             sender["author_signature"] = self.signature
         return sender

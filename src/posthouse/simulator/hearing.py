@@ -35,6 +35,32 @@ def speaker(chat: Chat, sender: Bot | Person, now: float) -> Chat | None:
     return chat if chat.is_channel or chat.member(sender, now).is_anonymous else None
 
 
+def signature(chat: Chat, sender: Bot | Person, now: float) -> str:
+    """What is written under a message besides the chat in whose name it is said."""
+    if chat.is_private:
+        return ""
+    if chat.is_channel:
+        return sender.first_name if chat.signed else ""
+    member = chat.member(sender, now)
+    return member.custom_title if member.is_anonymous else ""
+
+
+def forward_to_discussion(town: Town, post: Message) -> None:
+    """Telegram forwards what a channel posts into its discussion group, where answers are comments."""
+    group = post.chat.linked
+    if group is None or not post.chat.is_channel or post.is_service:
+        return
+    forwarded = Message(0, group, post.sender, int(town.now()), post.text, post.entities, post.media)
+    forwarded.sender_chat, forwarded.signature = post.chat, post.signature
+    forwarded.origin, forwarded.is_automatic_forward = post.wire_origin(), True
+    town.post(forwarded)
+    forwarded.cursor = town.journal.record(
+        "post.forwarded", chat=group.ref, message_id=forwarded.id, text=forwarded.text or None, from_chat=post.chat.ref
+    )
+    for bot in hearers(forwarded):
+        town.announce(bot, forwarded.update_kind, forwarded.wire(bot), group.id)
+
+
 def post_service(
     town: Town,
     chat: Chat,

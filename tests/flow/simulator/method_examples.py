@@ -500,6 +500,8 @@ EXAMPLES: dict[str, Parameters | Example] = {
     "hideGeneralForumTopic": in_forum(),
     "reopenForumTopic": on_topic("closeForumTopic"),
     "reopenGeneralForumTopic": after_general("closeGeneralForumTopic"),
+    "unpinAllForumTopicMessages": on_topic(),
+    "unpinAllGeneralForumTopicMessages": in_forum(),
     "unhideGeneralForumTopic": after_general("hideGeneralForumTopic"),
     # What the bot shows of itself.
     "deleteMyCommands": {},

@@ -5,7 +5,7 @@ from __future__ import annotations
 import pytest
 from aiogram import Bot
 from aiogram.exceptions import TelegramBadRequest, TelegramForbiddenError
-from aiogram.types import BotCommand, BotCommandScopeChatMember, BufferedInputFile
+from aiogram.types import BotCommand, BotCommandScopeChatMember, BufferedInputFile, MessageOriginChannel
 from chats_stage import EVERY_KIND, Host, services, updates_of
 from pictures_stage import picture
 from simulator_stage import aiogram_bot
@@ -198,3 +198,49 @@ async def test_a_snapshot_keeps_members_topics_links_and_commands(host: Host, bo
     (offered,) = await chat.commands_for(host.person)
     assert [command["command"] for command in offered.commands] == ["go"]
     assert (await bot.send_message("@crew_kept", "hello", message_thread_id=topic.message_thread_id)).is_topic_message
+
+
+async def test_a_channels_posts_come_into_its_discussion_group(host: Host, bot: Bot) -> None:
+    """Telegram forwards them in the channel's name, signed if the channel signs."""
+    group = await host.opens("supergroup", bot_id=bot.id, rights=["can_delete_messages"])
+    channel = await host.opens("channel", bot_id=bot.id, rights=["can_post_messages"])
+    await host.changes(channel, linked=group.ref, signed=True)
+    await updates_of(bot)
+    post = await bot.send_message(channel.id, "News")
+    assert post.author_signature == "Bot 4242"
+    (update,) = await updates_of(bot)
+    assert update.message
+    assert (update.message.is_automatic_forward, update.message.text, update.message.chat.id) == (
+        True,
+        "News",
+        group.id,
+    )
+    assert update.message.from_user
+    assert update.message.sender_chat
+    assert (update.message.from_user.id, update.message.sender_chat.id) == (777000, channel.id)
+    origin = update.message.forward_origin
+    assert isinstance(origin, MessageOriginChannel)
+    assert (origin.chat.id, origin.message_id) == (channel.id, post.message_id)
+
+
+async def test_the_newest_pin_is_part_of_a_chat(host: Host, bot: Bot) -> None:
+    """Pinning needs the right, and a topic's pins are taken down together."""
+    chat = await host.opens("supergroup", bot_id=bot.id, rights=["can_manage_topics"])
+    await host.changes(chat, is_forum=True, permissions=["can_send_messages"])
+    topic = await bot.create_forum_topic(chat.id, "Ideas")
+    inside = await bot.send_message(chat.id, "in the topic", message_thread_id=topic.message_thread_id)
+    outside = await bot.send_message(chat.id, "in General")
+    with pytest.raises(TelegramBadRequest, match="not enough rights to manage pinned messages in the chat"):
+        await bot.pin_chat_message(chat.id, inside.message_id)
+    await host.promotes(bot.id, chat, ["can_manage_topics", "can_pin_messages"])
+    for message in (inside, outside):
+        await bot.pin_chat_message(chat.id, message.message_id)
+    shown = (await bot.get_chat(chat.id)).pinned_message
+    assert shown
+    assert shown.message_id == outside.message_id
+    await bot.unpin_all_general_forum_topic_messages(chat.id)
+    shown = (await bot.get_chat(chat.id)).pinned_message
+    assert shown
+    assert shown.message_id == inside.message_id
+    await bot.unpin_all_forum_topic_messages(chat.id, topic.message_thread_id)
+    assert (await bot.get_chat(chat.id)).pinned_message is None

@@ -34,6 +34,9 @@ def get_chat(call: Call) -> Wire:
         shown["active_usernames"] = [chat.username]
     if chat.photo is not None:
         shown["photo"] = wire_chat_photo(chat.photo, call.bot)
+    pinned = chat.messages.get(chat.pinned[-1]) if chat.pinned else None
+    if pinned is not None and not pinned.deleted:
+        shown["pinned_message"] = pinned.wire(call.bot, depth=0)
     shown.update(_private_details(chat) if chat.is_private else _shared_details(call, chat))
     return shown
 

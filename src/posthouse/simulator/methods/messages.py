@@ -7,7 +7,7 @@ from typing import Any
 from posthouse.simulator.bots import Bot, Wire
 from posthouse.simulator.chats import Chat, Message
 from posthouse.simulator.formatting import CAPTION_CHARACTERS_MAX, Entity, render
-from posthouse.simulator.hearing import speaker
+from posthouse.simulator.hearing import forward_to_discussion, signature, speaker
 from posthouse.simulator.keyboards import check_pay_button, check_place, parse_markup
 from posthouse.simulator.media import Media
 from posthouse.simulator.mentions import name_people
@@ -98,6 +98,7 @@ def deliver(
         protected=call.parameters.flag("protect_content"),
         silent=call.parameters.flag("disable_notification"),
         sender_chat=speaker(chat, call.bot, call.now),
+        signature=signature(chat, call.bot, call.now),
         thread_id=thread_id,
         album_id=album_id,
     )
@@ -105,6 +106,8 @@ def deliver(
     chat.last_bot_id = call.bot.id
     settle(chat, message, call.bot.id)
     message.cursor = note(call.bot, message, "bot.said", call)
+    if chat.linked is not None:
+        forward_to_discussion(call.world.town, message)
     return message.wire(call.bot)
 
 

@@ -72,6 +72,24 @@ def unhide_general_forum_topic(call: Call) -> bool:
     return _set_hidden(call, hidden=False)
 
 
+def unpin_all_forum_topic_messages(call: Call) -> bool:
+    chat = _forum(call)
+    return _unpin_all(call, chat, _topic(call, chat).id)
+
+
+def unpin_all_general_forum_topic_messages(call: Call) -> bool:
+    return _unpin_all(call, _forum(call), 0)
+
+
+def _unpin_all(call: Call, chat: Chat, thread_id: int) -> bool:
+    refuse(rights.to_pin(chat, call.standing(chat)))
+    kept = [n for n in chat.pinned if n in chat.messages and chat.messages[n].thread_id != thread_id]
+    if kept != chat.pinned:
+        chat.pinned = kept
+        call.world.journal.record("bot.unpinned", bot_id=call.bot.id, chat=chat.ref)
+    return TRUE
+
+
 def _set_closed(call: Call, *, general: bool, closed: bool) -> bool:
     chat = _forum(call)
     topic = _general(chat) if general else _topic(call, chat)
@@ -134,4 +152,6 @@ METHODS: Methods = {
     "reopenGeneralForumTopic": reopen_general_forum_topic,
     "hideGeneralForumTopic": hide_general_forum_topic,
     "unhideGeneralForumTopic": unhide_general_forum_topic,
+    "unpinAllForumTopicMessages": unpin_all_forum_topic_messages,
+    "unpinAllGeneralForumTopicMessages": unpin_all_general_forum_topic_messages,
 }

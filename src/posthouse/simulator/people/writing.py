@@ -8,7 +8,7 @@ from typing import Any
 from posthouse.simulator import rights
 from posthouse.simulator.chats import Chat, Message, Person, Quote
 from posthouse.simulator.formatting import TEXT_CHARACTERS_MAX, Entity, compose, utf16_length
-from posthouse.simulator.hearing import hearers, speaker
+from posthouse.simulator.hearing import forward_to_discussion, hearers, signature, speaker
 from posthouse.simulator.mentions import name_people
 from posthouse.simulator.people.impossible import Impossible, refuse_person
 from posthouse.simulator.topics import GENERAL_ID
@@ -113,6 +113,8 @@ def deliver(town: Town, message: Message) -> None:
     message.cursor = journal(town, "person.said", message)
     for bot in hearers(message):
         town.announce(bot, message.update_kind, message.wire(bot), message.chat.id)
+    if chat.linked is not None:
+        forward_to_discussion(town, message)
 
 
 def _sign(town: Town, message: Message) -> None:
@@ -126,10 +128,7 @@ def _sign(town: Town, message: Message) -> None:
         message.thread_id = 0
     if message.sender_chat is None:
         message.sender_chat = speaker(chat, person, town.now())
-        if chat.is_channel and chat.signed:
-            message.signature = person.first_name
-        elif message.sender_chat is not None:
-            message.signature = chat.member(person, town.now()).custom_title
+        message.signature = signature(chat, person, town.now())
 
 
 def _check_rights(town: Town, message: Message) -> None:
