@@ -10,14 +10,15 @@ from __future__ import annotations
 import json
 import struct
 import zlib
-from collections.abc import Awaitable, Callable
+from collections.abc import AsyncIterator, Awaitable, Callable
+from contextlib import asynccontextmanager
 from dataclasses import dataclass, field
 from typing import Any
 
 import aiohttp
 from simulator_stage import TOKEN
 
-from posthouse.simulator import Simulator, joining
+from posthouse.simulator import Clock, MovableClock, Simulator, joining
 from posthouse.simulator.chats import Chat
 from posthouse.simulator.members import RIGHTS
 from posthouse.simulator.views import OrderInfo, ShippingAddress
@@ -65,6 +66,10 @@ class Stage:
         """The supergroup from inside. The bot has every right there."""
         return self.sim.world.town.chats[str(self.supergroup.id)]
 
+    def query_id(self, kind: str) -> str:
+        """The newest query of that kind that the bot was asked."""
+        return [query.id for query in self.sim.world.town.queries.values() if query.kind == kind][-1]
+
     async def updates(self) -> list[Parameters]:
         """All updates that wait for the bot."""
         queue = self.sim.world.town.bot_by_token(TOKEN).queue
@@ -75,6 +80,25 @@ class Stage:
         member = self.club.members[int(TOKEN.partition(":")[0])]
         rights = frozenset(RIGHTS["supergroup"])
         self.club.seat(member.becomes("administrator", rights=rights, promoted_by=self.ann.id))
+
+
+@asynccontextmanager
+async def open_stage(clock: Clock | None = None) -> AsyncIterator[Stage]:
+    """A stage in a town of its own, on a clock that stands still unless another is given."""
+    async with (
+        Simulator(limits="off", clock=clock or MovableClock(), seed=1) as sim,
+        Town(sim.url) as town,
+        aiohttp.ClientSession() as http,
+    ):
+        ann = await town.person("Ann", last_name="Archer", username="ann")
+        bob = await town.person("Bob")
+        await town.bot(TOKEN)
+        await ann.starts(TOKEN)
+        group = await town.group("Friends", people=[ann, bob], bots=[TOKEN])
+        supergroup = await town.group("Club", people=[ann, bob], bots=[TOKEN], kind="supergroup", admins=[TOKEN])
+        stage = Stage(sim, town, http, ann, bob, group, supergroup)
+        stage.crown()
+        yield stage
 
 
 def _form(parameters: Parameters) -> aiohttp.FormData:
@@ -152,12 +176,11 @@ async def a_shipping_query(stage: Stage) -> Parameters:
     prices = {"currency": "EUR", "prices": [{"label": "Tea", "amount": 500}], "provider_token": "1:TEST:1"}
     flexible = {**prices, "is_flexible": True, "need_shipping_address": True}
     await stage.call("sendInvoice", **{**INVOICE, **flexible, "chat_id": stage.ann.id})
-    invoice = await stage.ann.chat_with(TOKEN).next_message()
+    (*_, invoice) = await stage.ann.chat_with(TOKEN).messages()
     address = ShippingAddress(country_code="DE", city="Bonn", street_line1="Markt 1", post_code="53111")
     await stage.ann.confirms(invoice, order_info=OrderInfo(shipping_address=address))
-    (query,) = [u for u in await stage.updates() if "shipping_query" in u]
     option = {"id": "dhl", "title": "DHL", "prices": [{"label": "Parcel", "amount": 400}]}
-    return {"shipping_query_id": query["shipping_query"]["id"], "ok": True, "shipping_options": [option]}
+    return {"shipping_query_id": stage.query_id("shipping_query"), "ok": True, "shipping_options": [option]}
 
 
 async def a_payment(stage: Stage) -> Parameters:

@@ -10,14 +10,12 @@ import aiogram.methods
 import aiogram.types
 import aiohttp
 import pytest
-from method_examples import EXAMPLES, Stage
+from method_examples import EXAMPLES, Stage, open_stage
 from pydantic import TypeAdapter
 from simulator_stage import TOKEN
 
-from posthouse.simulator import Simulator
 from posthouse.simulator.methods.table import METHODS
 from posthouse.simulator.schema import SCHEMA, problems, problems_of_result
-from posthouse.testing.town import Town
 
 _CLASSES = {
     method.__api_method__: method
@@ -27,16 +25,8 @@ _CLASSES = {
 
 
 @pytest.fixture
-async def stage(sim: Simulator, town: Town) -> AsyncIterator[Stage]:
-    ann = await town.person("Ann", last_name="Archer", username="ann")
-    bob = await town.person("Bob")
-    await town.bot(TOKEN)
-    await ann.starts(TOKEN)
-    group = await town.group("Friends", people=[ann, bob], bots=[TOKEN])
-    supergroup = await town.group("Club", people=[ann, bob], bots=[TOKEN], kind="supergroup", admins=[TOKEN])
-    async with aiohttp.ClientSession() as http:
-        stage = Stage(sim, town, http, ann, bob, group, supergroup)
-        stage.crown()
+async def stage() -> AsyncIterator[Stage]:
+    async with open_stage() as stage:
         yield stage
 
 
