@@ -76,6 +76,7 @@ UNHEARD = {
     ("pyTelegramBotAPI", "guest_message"),
     ("pyTelegramBotAPI", "managed_bot"),
     ("pyTelegramBotAPI", "subscription"),
+    ("pyTelegramBotAPI", "stopped_message_generation"),
     ("pyTelegramBotAPI", "purchased_paid_media"),  # its parser fails on `from`
 }
 """Kinds that the library has no handler for, or cannot read."""

@@ -56,6 +56,21 @@ async def a_vote(stage: Stage) -> None:
         await act(stage, f"/chats/{chat}/messages/{sent}/votes", person=stage.ann.id, options=[0])
 
 
+async def a_reaction(stage: Stage) -> None:
+    sent = await stage.sent()
+    await react(stage, stage.ann.chat_with(TOKEN).ref, sent)
+
+
+async def a_reaction_in_a_channel(stage: Stage) -> None:
+    channel = await stage.town.group("Views", people=[stage.ann], bots=[TOKEN], kind="channel", admins=[TOKEN])
+    await react(stage, channel.ref, (await stage.ann.says("Tea or coffee?", to=channel)).id)
+
+
+async def a_stop(stage: Stage) -> None:
+    await stage.call("sendMessageDraft", chat_id=stage.ann.id, draft_id=7, text="Let me th", can_stop=True)
+    await act(stage, f"/chats/{stage.ann.chat_with(TOKEN).ref}/stops", person=stage.ann.id)
+
+
 async def a_newcomer(stage: Stage) -> None:
     await stage.call("banChatMember", chat_id=stage.supergroup.id, user_id=stage.bob.id)
 
@@ -88,6 +103,9 @@ ACTS: dict[str, Callable[[Stage], Awaitable[None]]] = {
     "subscription": a_subscription_that_ends,
     "poll": a_vote,
     "poll_answer": a_vote,
+    "message_reaction": a_reaction,
+    "message_reaction_count": a_reaction_in_a_channel,
+    "stopped_message_generation": a_stop,
     "chat_member": a_newcomer,
     "chat_join_request": a_knock,
     "my_chat_member": a_block,
@@ -100,6 +118,12 @@ async def act(stage: Stage, path: str, **body: Any) -> Any:
         answer = await response.json()
         assert response.status == 200, answer
         return answer
+
+
+async def react(stage: Stage, chat: str, message_id: int) -> None:
+    url = f"{stage.sim.url}/sim/v1/chats/{chat}/messages/{message_id}/reactions"
+    async with stage.http.put(url, json={"person": stage.ann.id, "emoji": ["👍"]}) as response:
+        assert response.status == 200, await response.text()
 
 
 def hear_everything(stage: Stage) -> None:
