@@ -17,6 +17,9 @@ RENAMED = {
     "sendVideoNote": {"video_note": "data"},
     "sendInvoice": {"payload": "invoice_payload"},
 }
+NOT_TAKEN = {"purchased_paid_media", "stopped_message_generation", "subscription", "managed_bot", "guest_message"}
+"""Kinds that it cannot read, or at which it loses the rest of what it polled."""
+TAKEN = [kind for kind in KINDS if kind not in NOT_TAKEN]
 HANDLERS = {"inline_query": "inline_handler", "chosen_inline_result": "chosen_inline_handler"}
 
 
@@ -88,7 +91,7 @@ def receiving_bot(url: str) -> telebot.TeleBot:
 def poll(url: str) -> None:
     bot = receiving_bot(url)
     tell(ready=True)
-    bot.infinity_polling(allowed_updates=list(KINDS), timeout=20, long_polling_timeout=20, skip_pending=False)
+    bot.infinity_polling(allowed_updates=TAKEN, timeout=20, long_polling_timeout=20, skip_pending=False)
 
 
 def listen(url: str, port: int) -> None:
@@ -107,7 +110,7 @@ def listen(url: str, port: int) -> None:
             pass
 
     server = HTTPServer(("127.0.0.1", port), Hook)
-    bot.set_webhook(f"http://127.0.0.1:{port}/hook", allowed_updates=list(KINDS), secret_token=SECRET)
+    bot.set_webhook(f"http://127.0.0.1:{port}/hook", allowed_updates=TAKEN, secret_token=SECRET)
     tell(ready=True)
     server.serve_forever()
 
