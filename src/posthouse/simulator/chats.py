@@ -199,7 +199,10 @@ class Chat:
     def keep(self, message: Message) -> None:
         self.messages[message.id] = message
         if len(self.messages) > MESSAGES_KEPT:
-            del self.messages[next(iter(self.messages))]
+            oldest = next(iter(self.messages))
+            del self.messages[oldest]
+            if oldest in self.pinned:
+                self.pinned.remove(oldest)
 
 
 @dataclass(frozen=True, slots=True)

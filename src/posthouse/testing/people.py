@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Sequence
 from typing import Any
 
 from posthouse.simulator import views
@@ -34,17 +35,22 @@ class Person:
         *,
         to: BotName | Chat,
         reply_to: Message | None = None,
+        quote: str = "",
+        parse_mode: str = "",
         thread: int = 0,
         as_chat: Chat | None = None,
     ) -> Message:
         """Write to a bot or into a group: into a topic, or in the name of an own channel if one is given.
 
-        The first message to a bot starts it.
+        The first message to a bot starts it. `quote` is a part of the message replied to; with a `parse_mode` the
+        text is formatted.
         """
         saying = views.Saying(
             person=self.id,
             text=text,
+            parse_mode=parse_mode,
             reply_to=reply_to.id if reply_to else None,
+            quote=quote,
             thread=thread,
             as_chat=as_chat.ref if as_chat else None,
         )
@@ -76,6 +82,35 @@ class Person:
             message=on.id if isinstance(on, Message) else None,
         )
         return await self._asked(f"/chats/{ref}/presses", press)
+
+    async def reacts(self, message: Message, *emoji: str) -> Message:
+        """Let these be the own reactions to a message; none takes them away."""
+        reacting = views.Reacting(person=self.id, emoji=list(emoji))
+        path = f"/chats/{message.chat}/messages/{message.id}/reactions"
+        return Message.model_validate(await self.town.request("PUT", path, reacting))
+
+    async def deletes(self, message: Message) -> None:
+        """Delete an own message, or any message of a private chat."""
+        path = f"/chats/{message.chat}/messages/{message.id}"
+        await self.town.request("DELETE", path, query={"person": self.id})
+
+    async def forwards(self, message: Message, *, to: BotName | Chat) -> Message:
+        """Forward a message to a bot or into a group."""
+        forwarding = views.Forwarding(person=self.id, from_chat=message.chat, message=message.id)
+        answer = await self.town.request("POST", f"/chats/{await self._ref(to)}/forwards", forwarding)
+        return Message.model_validate(answer)
+
+    async def presses_key(
+        self, text: str, *, on: BotName | Chat, users: Sequence[int] = (), chat: Chat | None = None
+    ) -> Message:
+        """Press a button of the reply keyboard, and share what it asks for."""
+        key = views.Key(person=self.id, text=text, users=list(users), chat=chat.ref if chat else None)
+        return Message.model_validate(await self.town.request("POST", f"/chats/{await self._ref(on)}/keys", key))
+
+    async def stops(self, bot: BotName) -> views.Draft:
+        """Stop the message that a bot is writing."""
+        path = f"/chats/{await self._ref(bot)}/stops"
+        return views.Draft.model_validate(await self.town.request("POST", path, views.Stopping(person=self.id)))
 
     async def joins(self, link: str) -> bool:
         """Follow an invite link, or enter the public chat `@username`; True when somebody must agree first."""

@@ -327,6 +327,12 @@ async def a_photo_with_caption(stage: Stage) -> Parameters:
     return {"chat_id": stage.ann.id, "message_id": sent, "caption": "<b>New</b>", "parse_mode": "HTML"}
 
 
+async def another_photo(stage: Stage) -> Parameters:
+    sent = await stage.sent("sendPhoto", photo=png(), caption="Old")
+    media = {"type": "photo", "media": "attach://new", "caption": "New"}
+    return {"chat_id": stage.ann.id, "message_id": sent, "media": media, "new": png(30, 20)}
+
+
 def elsewhere(*, several: bool = False) -> Example:
     """A call that takes messages from Ann's chat to the group."""
 
@@ -506,6 +512,7 @@ EXAMPLES: dict[str, Parameters | Example] = {
     "copyMessages": elsewhere(several=True),
     "deleteMessages": several_messages,
     "editMessageCaption": a_photo_with_caption,
+    "editMessageMedia": another_photo,
     "forwardMessage": elsewhere(),
     "forwardMessages": elsewhere(several=True),
     "pinChatMessage": on_message(),

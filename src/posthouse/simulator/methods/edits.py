@@ -8,8 +8,9 @@ from posthouse.simulator.formatting import Entity
 from posthouse.simulator.keyboards import Markup, parse_markup
 from posthouse.simulator.media import Media
 from posthouse.simulator.mentions import name_people
+from posthouse.simulator.methods.attachments import input_media, read_media
 from posthouse.simulator.methods.call import Call, Methods
-from posthouse.simulator.methods.contents import read_preview, read_text
+from posthouse.simulator.methods.contents import read_json, read_preview, read_text
 from posthouse.simulator.methods.messages import caption, note
 from posthouse.simulator.refusals import bad_request, not_implemented
 
@@ -38,6 +39,26 @@ def edit_message_caption(call: Call) -> Wire:
     if message.media is None or message.media.kind in WITHOUT_CAPTION:
         raise bad_request("there is no caption in the message to edit")
     return change(call, message, text, entities, markup)
+
+
+async def edit_message_media(call: Call) -> Wire:
+    item = read_json(call.parameters, "media")
+    if item is None:
+        raise bad_request('parameter "media" is required')
+    text, entities = caption(input_media(call, item))
+    media = await read_media(call, item)
+    markup = inline_markup(call)
+    message = message_to_edit(call)
+    if message.media is not None and message.media.kind in WITHOUT_CAPTION:
+        raise bad_request("message can't be edited")
+    if message.album_id and message.media is not None and _row(message.media) != _row(media):
+        raise bad_request("can't use the media of the specified type in the album")
+    return change(call, message, text, entities, markup, media=media)
+
+
+def _row(media: Media) -> str:
+    """What may stand in for each other in an album: pictures and videos together, the others alone."""
+    return "picture" if media.kind in ("photo", "video") else media.kind
 
 
 def edit_message_reply_markup(call: Call) -> Wire:
@@ -94,5 +115,6 @@ def change(
 METHODS: Methods = {
     "editMessageText": edit_message_text,
     "editMessageCaption": edit_message_caption,
+    "editMessageMedia": edit_message_media,
     "editMessageReplyMarkup": edit_message_reply_markup,
 }
