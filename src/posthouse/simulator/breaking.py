@@ -14,6 +14,7 @@ from posthouse.simulator.membership import leave
 from posthouse.simulator.parameters import Parameters
 from posthouse.simulator.people.groups import migrate, set_blocked
 from posthouse.simulator.people.impossible import Impossible
+from posthouse.simulator.people.members import delete_account
 from posthouse.simulator.refusals import Refusal, too_many_requests
 from posthouse.simulator.world import World
 
@@ -115,7 +116,7 @@ def _make_true(world: World, bot: Bot, parameters: Parameters, kind: str) -> Non
         if kind == "blocked" and chat.is_private:
             set_blocked(world.town, chat, True)
         elif kind == "deactivated" and chat.is_private:
-            chat.person.deactivated = True
+            delete_account(world.town, chat.person)
         elif kind == "kicked" and not chat.is_private:
             leave(world.town, chat, next(iter(chat.people.values())), bot, status="kicked")
     except (Impossible, StopIteration):

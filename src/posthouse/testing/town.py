@@ -19,6 +19,8 @@ from collections.abc import AsyncIterator, Sequence
 from typing import Literal
 
 from posthouse.simulator import views
+from posthouse.simulator.scenarios.records import Scenario, read_scenario
+from posthouse.simulator.scenarios.replay import Replayed, replay
 from posthouse.simulator.views import Bot, Button, Call, Clock, Counters, Delivery, Event, Fault, Message
 from posthouse.testing.chats import Chat, Group
 from posthouse.testing.control import WITHIN_S, BotName, Control, NotSeen, TownError, cursor_of, number_of
@@ -175,6 +177,21 @@ class Town(Control):
     async def restore(self, name: str = "default") -> None:
         """Put a snapshot in place of the town."""
         await self.request("POST", "/restore", views.SnapshotName(name=name))
+
+    async def records(self, name: str = "") -> None:
+        """Write down from now on what people do and how bots answer."""
+        await self.request("POST", "/scenario/recording", views.NewRecording(name=name))
+
+    async def recorded(self) -> Scenario:
+        """Stop recording and return what was recorded."""
+        written: bytes = await self.request("DELETE", "/scenario/recording")
+        return read_scenario(written.decode())
+
+    async def replays(
+        self, scenario: Scenario, *, bots: dict[int, str] | None = None, within_s: float = WITHIN_S
+    ) -> Replayed:
+        """Do a scenario again, or raise ReplayFailed; `bots` puts others, by token, in the place of recorded ones."""
+        return await replay(self.url, scenario, bots=bots, within_s=within_s)
 
     # What happened.
 

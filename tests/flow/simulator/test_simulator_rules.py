@@ -129,6 +129,17 @@ async def test_a_lasting_block_lasts(bot: Bot, town: Town, ann: Person) -> None:
     assert update.my_chat_member.new_chat_member.status == "kicked"
 
 
+async def test_a_deleted_account_and_a_kick_last(bot: Bot, town: Town, ann: Person) -> None:
+    """Nobody is there any more, and the bot is really outside."""
+    group = await town.group("Crew", people=[await town.person("Bob")], bots=[TOKEN])
+    await town.fault("deactivated", chat=ann.chat_with(TOKEN), lasting=True)
+    await town.fault("kicked", chat=group, lasting=True)
+    for chat_id in (ann.id, group.id):
+        assert [await sent(bot, chat_id) for _ in range(2)] == ["TelegramForbiddenError"] * 2
+    await town.event("person.deleted")
+    await town.event("member.changed")
+
+
 async def test_a_429_can_close_a_chat_or_the_bot(bot: Bot, town: Town, ann: Person, clock: MovableClock) -> None:
     """Even with limits off: until the wait is over, longer for who does not wait; other chats go on."""
     bob = await town.person("Bob")

@@ -58,7 +58,7 @@ async def answering(sim: Simulator, *, token: str = TOKEN, greeting: str = "Hell
 async def recorded(clock: MovableClock) -> Scenario:
     """Ann starts the bot, presses, writes, edits; time passes; she writes in a group; a fault strikes."""
     async with Simulator(limits="off", clock=clock, seed=1) as sim, Town(sim.url) as town, answering(sim):
-        await town.request("POST", "/scenario/recording", None)
+        await town.records()
         ann = await town.person("Ann")
         chat = ann.chat_with(TOKEN)
         await ann.starts(TOKEN)
@@ -74,14 +74,7 @@ async def recorded(clock: MovableClock) -> Scenario:
         await town.fault("duplicate", update="message")
         await ann.says("/help", to=group)
         await group.shows("/help!")
-        return read_scenario(await stopped(sim))
-
-
-async def stopped(sim: Simulator) -> str:
-    async with aiohttp.ClientSession() as session:
-        async with session.delete(f"{sim.url}/sim/v1/scenario/recording") as response:
-            assert response.content_type == "application/yaml"
-            return await response.text()
+        return await town.recorded()
 
 
 def test_a_scenario_reads_well(recorded: Scenario) -> None:
@@ -114,7 +107,7 @@ async def test_it_is_done_again_in_another_town(recorded: Scenario) -> None:
     async with Simulator(limits="off", clock=MovableClock(), seed=2) as sim, Town(sim.url) as town:
         await town.person("Somebody")
         async with answering(sim, token=OTHER):
-            done = await replay(sim.url, recorded, bots={4242: OTHER})
+            done = await town.replays(recorded, bots={4242: OTHER})
             assert (done.steps, done.answers) == (9, sum(len(step.answers) for step in recorded.steps))
             assert (await town.request("GET", "/people"))[-1]["first_name"] == "Ann"
             async with aiohttp.ClientSession() as session:

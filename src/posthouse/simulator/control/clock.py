@@ -14,6 +14,9 @@ from posthouse.simulator.world import World
 REST_IN_ALL_S = 30.0
 """How long one move waits for receivers altogether, in real seconds."""
 
+TURNS_TO_BEGIN = 8
+"""Turns of the loop from a sleeper's end to the delivery that it waited for."""
+
 
 def routes_of_the_clock(world: World) -> APIRouter:
     routes = APIRouter(tags=["clock"])
@@ -62,8 +65,8 @@ async def _walk(world: World, clock: MovableClock, target: float, rest_s: float)
     end = time.monotonic() + REST_IN_ALL_S
 
     async def rest() -> None:
-        await asyncio.sleep(0)  # a pusher that woke has to begin before one can wait for its deliveries
-        await asyncio.sleep(0)
+        for _ in range(TURNS_TO_BEGIN):
+            await asyncio.sleep(0)  # a pusher that woke has to begin before one can wait for its deliveries
         await world.rest(min(rest_s, end - time.monotonic()))
 
     await clock.advance(max(0.0, target - clock.now()), rest=rest)

@@ -3,7 +3,8 @@
     url? ─► more than one a second? ─► the same again? ─► close the old one ─► check the new one ─► set
 
 A webhook that exists is closed before the new one is checked, as on the real server: a setWebhook that fails leaves
-none. Which URLs are taken is in `webhook_urls`.
+none. Which URLs are taken is in `webhook_urls`. Deliberately absent: `last_synchronization_error_date`, since there is
+no datacenter to lose touch with.
 """
 
 from __future__ import annotations
