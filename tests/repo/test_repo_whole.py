@@ -148,3 +148,15 @@ def test_the_contracts_shipped_to_users_name_requirements_that_exist() -> None:
                     if isinstance(argument, ast.Constant) and argument.value not in REQUIREMENTS
                 ]
     assert unknown == []
+
+
+def test_nothing_that_is_built_is_kept_in_git() -> None:
+    """Bundles and screenshots are made, and what git ignores it does not track."""
+    listed = subprocess.run(
+        ["git", "ls-files", "--cached", "--ignored", "--exclude-standard"],
+        cwd=ROOT,
+        capture_output=True,
+        text=True,
+        check=False,
+    )
+    assert listed.stdout.split() == []
