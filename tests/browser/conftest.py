@@ -94,6 +94,6 @@ def keep(page: Page) -> Callable[[str], Awaitable[None]]:
 
     async def keep(name: str) -> None:
         ARTIFACTS.mkdir(exist_ok=True)
-        await page.screenshot(path=ARTIFACTS / f"{name}.png")
+        await page.screenshot(path=ARTIFACTS / f"{name}.png", animations="disabled")
 
     return keep

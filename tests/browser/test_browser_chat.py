@@ -208,3 +208,21 @@ async def test_a_picture_is_sent_to_the_bot(chat: Page, stage: Stage) -> None:
     data = picture(60, 40, 200, 80, 20)
     await chat.locator("input[type=file]").set_input_files({"name": "p.png", "mimeType": "image/png", "buffer": data})
     await expect(chat.get_by_role("log").get_by_text("I got a")).to_be_visible()
+
+
+async def test_a_person_pays_with_stars(chat: Page, stage: Stage, ann: Person, keep: Keep) -> None:
+    """The sheet shows the price, gets Stars where there are too few, and the bot thanks."""
+    await say(chat, "/pay")
+    await chat.locator(".inline-button", has_text="Pay").click()
+    sheet = chat.get_by_role("dialog", name="A cup of tea")
+    await expect(sheet.get_by_text("Hot, with milk")).to_be_visible()
+    top_up = sheet.get_by_role("button", name="Get 100")
+    await expect(sheet.get_by_text("You have")).to_be_visible()
+    if await top_up.count():
+        await top_up.click()
+    await keep("pay")
+    await sheet.get_by_role("button", name="Pay 25").click()
+    await expect(chat.get_by_text("Thank you for the stars!").last).to_be_visible()
+    await expect(chat.get_by_text("You paid 25")).to_be_visible()
+    await expect(sheet).to_have_count(0)
+    await keep("paid")

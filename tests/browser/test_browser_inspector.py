@@ -22,6 +22,15 @@ async def test_calls_are_shown_as_json_as_they_happen(chat: Page, keep: Keep) ->
     await keep("inspector")
 
 
+async def test_updates_are_shown_with_their_attempts(chat: Page) -> None:
+    """What the bot was told, as JSON, and how it was handed over."""
+    update = chat.locator(".entry.incoming").first
+    await expect(update.locator(".chip", has_text="confirmed")).to_be_visible()
+    await update.locator(".entry-open").click()
+    await expect(update.locator(".attempts")).to_contain_text("poll handed")
+    await expect(update.locator("pre")).to_contain_text('"text": "/start"')
+
+
 async def test_a_fault_is_added_with_two_clicks_and_strikes(chat: Page, stage: Stage, keep: Keep) -> None:
     """Faults, then what shall go wrong: the next call fails, the log says by which rule."""
     await chat.get_by_role("tab", name="Faults").click()

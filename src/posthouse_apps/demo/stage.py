@@ -33,6 +33,8 @@ from posthouse_apps.demo.screen import Screen
 
 BOT_IDS = {"workouts": 500_000_001, "survey": 500_000_002}
 SETTLE_S = 90.0
+VISITOR = "you"
+"""Whoever came in by the chat page. Nobody keeps a ledger of theirs."""
 KILL_AFTER_S = (0.5, 4.0)  # of being ready
 METRICS_EVERY_S = 0.5
 
@@ -211,6 +213,8 @@ class Stage:
                 self._screen.tell(f"The bots run{again} on http://127.0.0.1:{self._options.port} (pid {bots.pid}).")
                 if not self.deaths and not self._options.crash:
                     self._screen.tell(f"kill -9 {bots.pid} at any time: it is started again, and nothing is missing.")
+                if not self._running.is_set():
+                    self._screen.tell(f"Talk to the bots yourself: http://127.0.0.1:{self._options.sim_port}/")
                 self._running.set()
             code = await bots.wait()
             if code > 0 and not ready:
@@ -242,10 +246,10 @@ class Stage:
         """Follow the simulator's journal: for the eye, and for the ledger."""
         bots = {id: name for name, id in BOT_IDS.items()}
         async for event in town.follow():
-            if event.chat is None or event.bot_id is None:
+            if event.chat is None or event.bot_id not in bots:
                 continue
             bot = bots[event.bot_id]
-            person = NAMES[int(event.chat.rpartition(":")[2])]
+            person = NAMES.get(int(event.chat.rpartition(":")[2]), VISITOR)
             if line := _spoken(event):
                 by_bot = event.kind.startswith("bot.")
                 self._screen.converse(*((bot, person) if by_bot else (person, bot)), line, bot=by_bot)

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+import re
 from collections.abc import AsyncIterator
 from pathlib import Path
 from typing import Any
@@ -12,7 +13,7 @@ import pytest
 from aiogram import Bot
 from simulator_stage import TOKEN
 
-from posthouse.simulator import Simulator
+from posthouse.simulator import Simulator, views
 from posthouse.simulator.page import Page
 from posthouse.testing.town import Person, Town
 
@@ -125,6 +126,38 @@ async def test_the_calls_of_a_chat_are_those_that_name_it_or_answer_it(
     calls = (await read(http, f"/chats/{bot.id}:{ann.id}/calls"))["calls"]
     assert {call["method"] for call in calls} >= {"getMe", "sendMessage"}
     assert [call["parameters"]["text"] for call in calls if call["method"] == "sendMessage"] == ["to Ann"]
+
+
+async def test_the_updates_of_a_chat_come_with_their_attempts(
+    http: aiohttp.ClientSession, bot: Bot, ann: Person, town: Town
+) -> None:
+    """An update that was handed to a poller shows the attempt; one about somebody else is not here."""
+    bea = await town.person("Bea")
+    await bea.starts(TOKEN)
+    await ann.says("Hello", to=TOKEN)
+    await bot.get_updates()
+    seen = await read(http, f"/chats/{bot.id}:{ann.id}/updates")
+    assert [update["update"]["message"]["text"] for update in seen["updates"]][-1] == "Hello"
+    assert {update["chat_id"] for update in seen["updates"]} == {ann.id}
+    assert {attempt["outcome"] for attempt in seen["deliveries"]} == {"handed"}
+
+
+NAMED_DIFFERENTLY = {"InvoiceForm": "Invoice", "Updates": "ChatUpdates"}
+OF_TELEGRAM = {"Entity", "BotCommand"}
+
+
+def test_the_types_of_the_page_are_those_of_the_control_api() -> None:
+    """Each field that web/chat/src/types.ts reads is a field of the record of that name."""
+    source = (Path(__file__).parents[3] / "web" / "chat" / "src" / "types.ts").read_text()
+    found = re.findall(r"export interface (\w+) {\n(.*?)\n}", source, re.DOTALL)
+    assert len(found) > 20
+    for name, body in found:
+        if name in OF_TELEGRAM:
+            continue
+        wanted = NAMED_DIFFERENTLY.get(name, name)
+        record = getattr(views, wanted, None) or getattr(views.payments, wanted)
+        fields = set(re.findall(r"^  (\w+)\??:", body, re.MULTILINE))
+        assert fields <= set(record.model_fields), f"{name}: {fields - set(record.model_fields)}"
 
 
 async def test_the_page_is_served_with_types_and_a_policy(tmp_path: Path) -> None:

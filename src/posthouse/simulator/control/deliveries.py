@@ -48,12 +48,13 @@ def routes_of_deliveries(world: World) -> APIRouter:
     async def list_updates(bot: int, limit: Annotated[int, Query(ge=1, le=LISTED_MAX)] = 200) -> list[views.Update]:
         """The newest updates of a bot, pending and settled, by their time of creation, with their JSON."""
         found = find.bot(bot)
-        return sorted(_updates(found), key=lambda update: update.created_at)[-limit:]
+        return sorted(updates_of_bot(found), key=lambda update: update.created_at)[-limit:]
 
     return routes
 
 
-def _updates(bot: Bot) -> Iterator[views.Update]:
+def updates_of_bot(bot: Bot) -> Iterator[views.Update]:
+    """What is remembered of a bot's updates: settled ones, then pending ones."""
     for settled in bot.queue.settled:
         yield views.Update.model_validate(
             {

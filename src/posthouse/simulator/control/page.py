@@ -19,7 +19,7 @@ from fastapi.responses import StreamingResponse
 from posthouse.simulator import views
 from posthouse.simulator.chats import Chat, Message, Person
 from posthouse.simulator.control.finder import After, Finder
-from posthouse.simulator.control.traffic import calls_of, stream_calls
+from posthouse.simulator.control.traffic import calls_of, stream_calls, updates_of
 from posthouse.simulator.journal import Event
 from posthouse.simulator.people import reading
 from posthouse.simulator.world import World
@@ -92,6 +92,11 @@ def routes_of_the_page(world: World) -> APIRouter:
     async def stream_traffic(ref: str, after: After = 0) -> StreamingResponse:
         """The same as they happen, as server-sent events of `Call`."""
         return _events(stream_calls(world, ref, after, GATHER_S))
+
+    @routes.get("/chats/{ref}/updates")
+    async def read_updates(ref: str, limit: Limit = 100) -> views.ChatUpdates:
+        """The newest updates about a chat, with the attempts to deliver them."""
+        return updates_of(world, ref, limit)
 
     return routes
 

@@ -1,4 +1,4 @@
-"""Which Bot API calls have to do with a chat, for the inspector beside it."""
+"""What bots and the server said to each other about one chat, for the inspector beside it."""
 
 from __future__ import annotations
 
@@ -8,6 +8,7 @@ from itertools import takewhile
 
 from posthouse.simulator import views
 from posthouse.simulator.chats import Chat
+from posthouse.simulator.control.deliveries import updates_of_bot
 from posthouse.simulator.world import CallRecord, World
 
 NOISE = frozenset({"getUpdates"})
@@ -17,12 +18,18 @@ QUERY_PARAMETERS = ("callback_query_id", "inline_query_id", "pre_checkout_query_
 
 def calls_of(world: World, ref: str, after: int) -> list[CallRecord]:
     """Calls after a number that name this chat, answer a query from it, or concern its bot alone; oldest first."""
-    bot_id, _, chat_id = ref.rpartition(":")
+    chat_id = ref.rpartition(":")[2]
     young = list(takewhile(lambda call: call.seq > after, reversed(world.calls.records)))
     chat = world.town.chats.get(ref)
-    own = {int(bot_id)} if bot_id.isdecimal() else set()
-    bots = own if chat is None else set(chat.bots)
+    bots = _bots_of(world, ref)
     return [c for c in reversed(young) if c.bot_id in bots and _concerns(world, c, chat, chat_id)]
+
+
+def _bots_of(world: World, ref: str) -> set[int]:
+    """The bots of a chat, also of a private one that nobody has opened."""
+    chat = world.town.chats.get(ref)
+    bot_id = ref.rpartition(":")[0]
+    return set(chat.bots) if chat is not None else {int(bot_id)} if bot_id.isdecimal() else set()
 
 
 def _concerns(world: World, call: CallRecord, chat: Chat | None, chat_id: str) -> bool:
@@ -33,6 +40,19 @@ def _concerns(world: World, call: CallRecord, chat: Chat | None, chat_id: str) -
             query = world.town.queries.get(str(call.parameters[name]))
             return query is None or query.chat is None or query.chat is chat
     return call.method not in NOISE
+
+
+def updates_of(world: World, ref: str, limit: int) -> views.ChatUpdates:
+    """The newest updates about this chat, and every attempt to deliver them that is still remembered."""
+    chat_id = int(ref.rpartition(":")[2])
+    bots = [world.town.bots[bot_id] for bot_id in _bots_of(world, ref) if bot_id in world.town.bots]
+    found = [update for bot in bots for update in updates_of_bot(bot) if update.chat_id == chat_id]
+    newest = sorted(found, key=lambda update: update.created_at)[-limit:]
+    wanted = {(update.bot_id, update.update_id) for update in newest}
+    attempts = [one for one in world.deliveries.records if (one.bot_id, one.update_id) in wanted]
+    return views.ChatUpdates(
+        updates=newest, deliveries=[views.Delivery.model_validate(attempt) for attempt in attempts]
+    )
 
 
 async def stream_calls(world: World, ref: str, after: int, gather_s: float) -> AsyncIterator[str]:

@@ -55,6 +55,7 @@ from posthouse.simulator.views.messages import (
 )
 from posthouse.simulator.views.page import (
     Change,
+    ChatUpdates,
     Dialog,
     Dialogs,
     Found,
@@ -96,6 +97,7 @@ __all__ = [
     "Change",
     "Chat",
     "ChatChange",
+    "ChatUpdates",
     "Checkout",
     "Clock",
     "Commands",

@@ -5,6 +5,7 @@ from __future__ import annotations
 from pydantic import Field
 
 from posthouse.simulator import chats as state
+from posthouse.simulator.views.deliveries import Delivery, Update
 from posthouse.simulator.views.journal import Call, Event
 from posthouse.simulator.views.messages import Message, of_message
 from posthouse.simulator.views.view import View
@@ -73,6 +74,13 @@ class Traffic(View):
 
     calls: list[Call]
     cursor: int
+
+
+class ChatUpdates(View):
+    """Updates about one chat, oldest first, and the attempts to deliver them."""
+
+    updates: list[Update]
+    deliveries: list[Delivery]
 
 
 class Reading(View):
