@@ -226,3 +226,27 @@ async def test_a_person_pays_with_stars(chat: Page, stage: Stage, ann: Person, k
     await expect(chat.get_by_text("You paid 25")).to_be_visible()
     await expect(sheet).to_have_count(0)
     await keep("paid")
+
+
+async def test_a_person_reacts_and_takes_it_back(chat: Page, stage: Stage, keep: Keep) -> None:
+    """A message's menu offers reactions; pressing one's own below the text takes it away."""
+    bubble = chat.locator("article", has_text="Press something")
+    await bubble.click(button="right")
+    await keep("menu")
+    await chat.get_by_role("menuitem", name="React with 🔥").click()
+    reaction = bubble.get_by_role("button", name="🔥, 1")
+    await expect(reaction).to_have_attribute("aria-pressed", "true")
+    await reaction.click()
+    await expect(reaction).to_have_count(0)
+
+
+async def test_a_draft_grows_and_becomes_the_message(chat: Page, stage: Stage, ann: Person, keep: Keep) -> None:
+    """What a bot streams is seen while it grows; its message takes the draft's place."""
+    for text in ("Once", "Once upon", "Once upon a time"):
+        await stage.bot.send_message_draft(ann.id, 7, text=text)
+    draft = chat.get_by_label("The bot is writing")
+    await expect(draft).to_contain_text("Once upon a time")
+    await keep("draft")
+    await stage.bot.send_message(ann.id, "Once upon a time there was a bot.")
+    await expect(chat.locator("article", has_text="there was a bot")).to_be_visible()
+    await expect(draft).to_have_count(0)

@@ -107,7 +107,7 @@ function Line({ messages, first, last, mine, named, replied, onTarget }: Props) 
             </div>
           )}
           {!above && <Media messages={messages} />}
-          {message.reactions && message.reactions.length > 0 && <Reactions message={message} />}
+          {message.reactions.length > 0 && <Reactions message={message} />}
           <span className="meta">
             {message.pinned && <Icon name="pin" />}
             {message.edited && <span>edited</span>}
@@ -132,7 +132,7 @@ function Reactions({ message }: { message: Message }) {
   const me = useStore((state) => state.me?.id ?? 0);
   return (
     <span className="reactions">
-      {message.reactions?.map((reaction) => {
+      {message.reactions.map((reaction) => {
         const mine = reaction.by.includes(me);
         const emoji = reaction.emoji ?? "⭐";
         return (

@@ -27,6 +27,7 @@ import {
   read,
   reply,
   say,
+  stopDraft,
   edit,
   useStore,
   type ChatState,
@@ -261,7 +262,12 @@ function Messages({ chatRef, chat, dialog, title, onTarget }: { chatRef: string;
             <div className="line theirs">
               <div className="bubble draft" aria-label="The bot is writing">
                 <RichText text={chat.draft.text} entities={chat.draft.entities} chat={chatRef} />
-                <span className="writing" aria-hidden="true" />
+                {!chat.draft.is_stopped && <span className="writing" aria-hidden="true" />}
+                {chat.draft.can_stop && !chat.draft.is_stopped && (
+                  <button type="button" className="plain" onClick={() => chat.draft && void stopDraft(chatRef, chat.draft.id)}>
+                    Stop
+                  </button>
+                )}
               </div>
             </div>
           )}
@@ -309,6 +315,9 @@ function moveFocus(event: React.KeyboardEvent<HTMLElement>): void {
       break;
     case "ArrowDown":
       (all[at + 1] ?? document.getElementById("write"))?.focus();
+      break;
+    case "Home":
+      all[0]?.focus();
       break;
     case "r":
       if (message) reply(message);

@@ -3,7 +3,7 @@
 import { useEffect, useLayoutEffect, useRef, useState } from "react";
 import { api, chatPath } from "./api";
 import { Icon } from "./icons";
-import { keysOf, ReplyKeyboard } from "./Keyboards";
+import { ReplyKeyboard } from "./Keyboards";
 import { preview } from "./preview";
 import { attempt, block, edit, editMessage, read, reply, say, startBot, toast, useStore, type ChatState } from "./store";
 import type { BotCommand, Commands, Dialog } from "./types";
@@ -30,24 +30,32 @@ function Only({ label, act }: { label: string; act: () => void }) {
   );
 }
 
+/** What the person decided about a keyboard: it holds until the bot or a press changes that keyboard. */
+interface Folding {
+  message: number;
+  hidden: boolean;
+  open: boolean;
+}
+
 function Writing({ chatRef, chat }: { chatRef: string; chat: ChatState }) {
   const replying = useStore((state) => state.replying);
   const editing = useStore((state) => state.editing);
   const [text, setText] = useState(drafts.get(chatRef) ?? "");
-  const [folded, setFolded] = useState<number | null>(null);
+  const [folded, setFolded] = useState<Folding | null>(null);
   const [picked, setPicked] = useState(0);
   const field = useRef<HTMLTextAreaElement>(null);
   const picker = useRef<HTMLInputElement>(null);
   const commands = useCommands(chatRef, chat.messages.at(-1)?.id ?? 0);
-  const rows = keysOf(chat.keyboard);
-  const markup = chat.keyboard?.keyboard ?? null;
-  const open = rows !== null && folded !== chat.keyboard?.id;
+  const keyboard = chat.keyboard;
+  const chosen = folded?.message === keyboard?.message && folded?.hidden === keyboard?.hidden ? folded : null;
+  const open = keyboard !== null && (chosen ? chosen.open : !keyboard.hidden);
   const offered = suggested(commands, text);
 
   useEffect(() => {
     if (!window.matchMedia("(pointer: coarse)").matches) field.current?.focus();
   }, []);
-  useEffect(() => {
+  // Before the next key arrives, so that it changes this text and not the one before.
+  useLayoutEffect(() => {
     if (editing) setText(editing.text);
     else setText(drafts.get(chatRef) ?? "");
     field.current?.focus();
@@ -60,10 +68,11 @@ function Writing({ chatRef, chat }: { chatRef: string; chat: ChatState }) {
   }, [text]);
 
   // A bot that forces a reply opens the reply to its message.
-  const forced = markup?.["force_reply"] ? chat.keyboard : null;
+  const last = chat.messages.at(-1);
+  const forced = last?.force_reply && last.from_bot ? last : null;
   useEffect(() => {
-    if (forced && forced === chat.messages.at(-1)) reply(forced);
-  }, [forced, chat.messages]);
+    if (forced) reply(forced);
+  }, [forced]);
 
   const write = (value: string) => {
     setText(value);
@@ -159,7 +168,7 @@ function Writing({ chatRef, chat }: { chatRef: string; chat: ChatState }) {
           ref={field}
           rows={1}
           value={text}
-          placeholder={String(markup?.["input_field_placeholder"] ?? "Message")}
+          placeholder={keyboard?.placeholder || "Message"}
           aria-label="Message"
           aria-controls={offered.length > 0 ? "commands" : undefined}
           aria-activedescendant={offered.length > 0 ? `command-${picked}` : undefined}
@@ -167,8 +176,8 @@ function Writing({ chatRef, chat }: { chatRef: string; chat: ChatState }) {
           onKeyDown={onKeyDown}
           onPaste={(event) => event.clipboardData.files.length > 0 && (event.preventDefault(), void attach(event.clipboardData.files))}
         />
-        {rows && (
-          <button type="button" className={open ? "round on" : "round"} aria-label="Keyboard of the bot" aria-expanded={open} onClick={() => setFolded(open ? (chat.keyboard?.id ?? null) : null)}>
+        {keyboard && (
+          <button type="button" className={open ? "round on" : "round"} aria-label="Keyboard of the bot" aria-expanded={open} onClick={() => setFolded({ message: keyboard.message, hidden: keyboard.hidden, open: !open })}>
             <Icon name="keyboard" />
           </button>
         )}
@@ -176,14 +185,7 @@ function Writing({ chatRef, chat }: { chatRef: string; chat: ChatState }) {
           <Icon name={editing ? "check" : "send"} />
         </button>
       </div>
-      {open && rows && (
-        <ReplyKeyboard
-          chatRef={chatRef}
-          rows={rows}
-          onUsed={() => markup?.["one_time_keyboard"] && setFolded(chat.keyboard?.id ?? null)}
-          onAsk={(asks, label) => toast(`“${label}” asks for ${asks.replace("request_", "your ").replaceAll("_", " ")}; the page does not send that yet.`)}
-        />
-      )}
+      {open && keyboard && <ReplyKeyboard chatRef={chatRef} keyboard={keyboard} />}
     </div>
   );
 }

@@ -2,9 +2,9 @@
 
 import { Icon, type IconName } from "./icons";
 import { copy } from "./RichText";
-import { alertOf, openLink, press, say, toast, useStore } from "./store";
+import { alertOf, openLink, press, pressKey, toast, useStore } from "./store";
 import { pay } from "./Payments";
-import type { Button, Message, Wire } from "./types";
+import type { Button, Keyboard, Message } from "./types";
 
 export function InlineKeyboard({ message }: { message: Message }) {
   const pressed = useStore((state) => state.pressed);
@@ -56,43 +56,19 @@ function act(message: Message, button: Button): void {
   else toast(`“${button.text}” does nothing here.`);
 }
 
-interface Key {
-  text: string;
-  asks: string | null;
-}
-
-/** The keys of a reply keyboard, or null when the message took it away or only asks for a reply. */
-export function keysOf(message: Message | null): Key[][] | null {
-  const rows = message?.keyboard?.["keyboard"];
-  if (!Array.isArray(rows)) return null;
-  return rows.map((row: unknown[]) =>
-    row.map((key) => {
-      if (typeof key === "string") return { text: key, asks: null };
-      const fields = key as Wire;
-      const asks = Object.keys(fields).find((name) => name.startsWith("request_") || name === "web_app");
-      return { text: String(fields["text"] ?? ""), asks: asks ?? null };
-    }),
-  );
-}
-
-export function ReplyKeyboard({ chatRef, rows, onUsed, onAsk }: { chatRef: string; rows: Key[][]; onUsed: () => void; onAsk: (asks: string, text: string) => void }) {
+export function ReplyKeyboard({ chatRef, keyboard }: { chatRef: string; keyboard: Keyboard }) {
   return (
     <div className="reply-keyboard" role="group" aria-label="Keyboard of the bot">
-      {rows.map((row, at) => (
+      {keyboard.rows.map((row, at) => (
         <div className="reply-row" key={at}>
-          {row.map((key, index) => (
-            <button
-              key={index}
-              type="button"
-              onClick={() => {
-                if (key.asks) return onAsk(key.asks, key.text);
-                void say(chatRef, key.text);
-                onUsed();
-              }}
-            >
-              {key.text}
-            </button>
-          ))}
+          {row.map((key, index) => {
+            const text = String(key["text"] ?? "");
+            return (
+              <button key={index} type="button" className={key["style"] ? `style-${String(key["style"])}` : undefined} onClick={() => void pressKey(chatRef, text)}>
+                {text}
+              </button>
+            );
+          })}
         </div>
       ))}
     </div>

@@ -3,8 +3,10 @@
 import { Menu, type Choice } from "./Menu";
 import { isService } from "./preview";
 import { copy } from "./RichText";
-import { deleteMessage, edit, inspect, read, reply } from "./store";
+import { deleteMessage, edit, inspect, react, read, reply } from "./store";
 import type { Target } from "./ChatView";
+
+const REACTIONS = ["👍", "❤", "🔥", "🎉", "😁", "👎"];
 
 export function Actions({ target, onClose }: { target: Target; onClose: () => void }) {
   const { message, at } = target;
@@ -20,5 +22,21 @@ export function Actions({ target, onClose }: { target: Target; onClose: () => vo
     { label: "See the calls", icon: "bolt", act: () => inspect(true) },
     { label: "Delete", icon: "trash", detail: "Del", bad: true, act: () => void deleteMessage(message) },
   ];
-  return <Menu at={at} label={`Message ${message.id}`} choices={choices} onClose={onClose} />;
+  const me = read().me?.id ?? 0;
+  return (
+    <Menu at={at} label={`Message ${message.id}`} choices={choices} onClose={onClose}>
+      {!service && (
+        <div className="reaction-row" role="group" aria-label="Reactions">
+          {REACTIONS.map((emoji) => {
+            const mine = message.reactions.some((one) => one.emoji === emoji && one.by.includes(me));
+            return (
+              <button key={emoji} type="button" role="menuitem" aria-label={mine ? `Take back ${emoji}` : `React with ${emoji}`} onClick={() => (onClose(), void react(message, mine ? [] : [emoji]))}>
+                {emoji}
+              </button>
+            );
+          })}
+        </div>
+      )}
+    </Menu>
+  );
 }

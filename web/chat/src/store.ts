@@ -5,10 +5,11 @@
 
 import { useSyncExternalStore } from "react";
 import { api, ApiError, chatPath, whyOf } from "./api";
-import type { Bot, Change, Dialog, Dialogs, Message, MessagePage, Person, Query, Wire } from "./types";
+import type { Bot, Change, Dialog, Dialogs, Draft, Keyboard, Message, MessagePage, Person, Query, Wire } from "./types";
 
 export const WINDOW_MAX = 200;
 const TYPING_MS = 5_000;
+const DRAFT_MS = 30_000;
 const PRESS_MS = 20_000;
 const TOAST_MS = 4_000;
 
@@ -26,12 +27,12 @@ export interface ChatState {
   moreAfter: boolean;
   loaded: boolean;
   loading: boolean;
-  keyboard: Message | null;
+  keyboard: Keyboard | null;
   /** Nothing younger than this had been read when the chat was opened. */
   readAtOpening: number;
   pending: Pending[];
   typing: { who: string; action: string; until: number } | null;
-  draft: { text: string; entities: Message["entities"]; id: string } | null;
+  draft: (Draft & { until: number }) | null;
 }
 
 export interface Toast {
@@ -286,20 +287,15 @@ function withChange(chat: ChatState, change: Change): ChatState {
     const who = state.bots.find((bot) => bot.id === change.bot_id)?.first_name ?? "The bot";
     return { ...chat, typing: { who, action: change.text ?? "typing", until: Date.now() + TYPING_MS } };
   }
-  if (change.kind === "bot.drafted") {
-    const details = change.details as { draft_id?: unknown; entities?: Message["entities"] };
-    const text = change.text ?? "";
-    const draft = text ? { text, entities: details.entities ?? [], id: String(details.draft_id ?? "") } : null;
+  if (change.kind === "bot.drafted" || change.kind === "draft.stopped") {
+    const draft = change.draft && { ...change.draft, until: Date.now() + DRAFT_MS };
     return { ...chat, draft, typing: null };
   }
   if (!message) return next;
   if (chat.loaded) next = { ...next, messages: merged(next, message) };
   if (message.sender_id === state.me?.id) next = { ...next, pending: withoutSent(next.pending, message) };
   else if (change.kind === "bot.said") next = { ...next, typing: null, draft: null };
-  if (message.keyboard && !message.deleted && message.id >= (next.keyboard?.id ?? 0)) {
-    next = { ...next, keyboard: message };
-  }
-  return next;
+  return { ...next, keyboard: change.keyboard };
 }
 
 /** The loaded messages with this one as it is now: put in its place, appended, or taken out. */
@@ -579,6 +575,17 @@ export async function press(message: Message, text: string, data: string | null)
   if (query && query.answer === null) expect(query.id, `${message.chat}/${message.id}/${text}`);
 }
 
+/** Press a key of the bot's keyboard: it says its text, or shares what it asks for. */
+export async function pressKey(ref: string, text: string): Promise<void> {
+  const me = state.me;
+  if (me) await attempt(() => api.post(`${chatPath(ref)}/keys`, { person: me.id, text }));
+}
+
+export async function stopDraft(ref: string, draft: number): Promise<void> {
+  const me = state.me;
+  if (me) await attempt(() => api.post(`${chatPath(ref)}/stops`, { person: me.id, draft }));
+}
+
 export async function react(message: Message, emoji: string[]): Promise<void> {
   const me = state.me;
   if (me) await attempt(() => api.put(`${chatPath(message.chat)}/messages/${message.id}/reactions`, { person: me.id, emoji }));
@@ -668,5 +675,6 @@ document.addEventListener("visibilitychange", () => readOpenChat());
 window.setInterval(() => {
   for (const [ref, chat] of state.chats) {
     if (chat.typing && chat.typing.until < Date.now()) changeChat(ref, () => ({ typing: null }));
+    if (chat.draft && chat.draft.until < Date.now()) changeChat(ref, () => ({ draft: null }));
   }
 }, 1_000);

@@ -14,16 +14,16 @@ export type Wire = Record<string, unknown>;
 /** A button under a message; one field says what it does. */
 export interface Button {
   text: string;
-  style?: string | null;
+  style: string | null;
   callback_data: string | null;
   url: string | null;
   pay: boolean;
-  web_app?: Wire | null;
-  login_url?: Wire | null;
-  copy_text?: Wire | null;
-  switch_inline_query?: string | null;
-  switch_inline_query_current_chat?: string | null;
-  switch_inline_query_chosen_chat?: Wire | null;
+  web_app: Wire | null;
+  login_url: Wire | null;
+  copy_text: Wire | null;
+  switch_inline_query: string | null;
+  switch_inline_query_current_chat: string | null;
+  switch_inline_query_chosen_chat: Wire | null;
 }
 
 export interface PollOption {
@@ -65,7 +65,7 @@ export interface Media {
   sticker: { emoji: string } | null;
   raw: Wire;
   invoice: InvoiceForm | null;
-  poll?: Poll | null;
+  poll: Poll | null;
 }
 
 export interface Reaction {
@@ -91,13 +91,13 @@ export interface Message {
   edited: boolean;
   deleted: boolean;
   cursor: number;
-  album_id?: string;
-  force_reply?: boolean;
-  quote?: { text: string } | null;
-  origin?: Wire | null;
-  via_bot?: number | null;
-  reactions?: Reaction[];
-  pinned?: boolean;
+  album_id: string;
+  force_reply: boolean;
+  quote: { text: string } | null;
+  origin: Wire | null;
+  via_bot: number | null;
+  reactions: Reaction[];
+  pinned: boolean;
 }
 
 export interface Person {
@@ -141,11 +141,26 @@ export interface Dialogs {
   cursor: number;
 }
 
+export interface Keyboard {
+  message: number;
+  rows: Wire[][];
+  placeholder: string;
+  hidden: boolean;
+}
+
+export interface Draft {
+  id: number;
+  text: string;
+  entities: Entity[];
+  can_stop: boolean;
+  is_stopped: boolean;
+}
+
 export interface MessagePage {
   messages: Message[];
   more_before: boolean;
   more_after: boolean;
-  keyboard: Message | null;
+  keyboard: Keyboard | null;
   read: number;
   cursor: number;
 }
@@ -165,6 +180,8 @@ export interface Change {
   text: string | null;
   details: Wire;
   message: Message | null;
+  keyboard: Keyboard | null;
+  draft: Draft | null;
   dialog: Dialog | null;
 }
 

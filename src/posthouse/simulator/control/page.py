@@ -21,7 +21,9 @@ from posthouse.simulator.chats import Chat, Message, Person
 from posthouse.simulator.control.finder import After, Finder
 from posthouse.simulator.control.traffic import calls_of, stream_calls, updates_of
 from posthouse.simulator.journal import Event
+from posthouse.simulator.moments import drafts_now
 from posthouse.simulator.people import reading
+from posthouse.simulator.views.chats import of_keyboard
 from posthouse.simulator.world import World
 
 PAGE_MESSAGES = 50
@@ -118,12 +120,11 @@ def _page(
     else:
         older = list(islice((m for m in chat.newest_first() if before is None or m.id < before), limit + 1))
         shown, more_before, more_after = older[:limit][::-1], len(older) > limit, before is not None
-    keyboard = next((m for m in chat.newest_first() if m.keyboard is not None), None)
     return views.MessagePage(
         messages=[views.of_message(message) for message in shown],
         more_before=more_before,
         more_after=more_after,
-        keyboard=None if keyboard is None else views.of_message(keyboard),
+        keyboard=of_keyboard(chat, person.id),
         read=chat.read.get(person.id, 0),
         cursor=world.journal.seq,
     )
@@ -164,5 +165,15 @@ def _change(world: World, person: Person, event: Event) -> views.Change | None:
         text=event.text,
         details=event.details,
         message=None if message is None else views.of_message(message),
+        keyboard=of_keyboard(chat, person.id),
+        draft=_draft(world, chat),
         dialog=dialog,
     )
+
+
+def _draft(world: World, chat: Chat) -> views.Draft | None:
+    """The newest draft that is seen in the chat."""
+    if not chat.drafts:
+        return None
+    seen = [draft for draft in drafts_now(chat, world.clock.now()) if draft.is_visible]
+    return views.Draft.model_validate(seen[-1]) if seen else None

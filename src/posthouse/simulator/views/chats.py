@@ -116,19 +116,21 @@ def of_chat(chat: state.Chat, cursor: int, now: float) -> Chat:
 
 
 def _keyboards(chat: state.Chat) -> dict[int, Keyboard]:
-    shown = {}
-    for person_id in chat.keyboards:
-        keyboard = keyboard_of(chat, person_id)
-        if keyboard is None:
-            continue
-        markup = keyboard.message.keyboard or {}
-        shown[person_id] = Keyboard(
-            message=keyboard.message.id,
-            rows=markup["keyboard"],
-            placeholder=markup.get("input_field_placeholder", ""),
-            is_persistent=markup.get("is_persistent", False),
-            resize=markup.get("resize_keyboard", False),
-            one_time=markup.get("one_time_keyboard", False),
-            hidden=keyboard.is_hidden,
-        )
-    return shown
+    shown = ((person_id, of_keyboard(chat, person_id)) for person_id in chat.keyboards)
+    return {person_id: keyboard for person_id, keyboard in shown if keyboard is not None}
+
+
+def of_keyboard(chat: state.Chat, person_id: int) -> Keyboard | None:
+    keyboard = keyboard_of(chat, person_id)
+    if keyboard is None:
+        return None
+    markup = keyboard.message.keyboard or {}
+    return Keyboard(
+        message=keyboard.message.id,
+        rows=markup["keyboard"],
+        placeholder=markup.get("input_field_placeholder", ""),
+        is_persistent=markup.get("is_persistent", False),
+        resize=markup.get("resize_keyboard", False),
+        one_time=markup.get("one_time_keyboard", False),
+        hidden=keyboard.is_hidden,
+    )

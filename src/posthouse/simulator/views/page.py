@@ -5,6 +5,7 @@ from __future__ import annotations
 from pydantic import Field
 
 from posthouse.simulator import chats as state
+from posthouse.simulator.views.chats import Draft, Keyboard
 from posthouse.simulator.views.deliveries import Delivery, Update
 from posthouse.simulator.views.journal import Call, Event
 from posthouse.simulator.views.messages import Message, of_message
@@ -48,8 +49,8 @@ class MessagePage(View):
     messages: list[Message]
     more_before: bool
     more_after: bool
-    keyboard: Message | None = None
-    """The newest message that changed the person's reply keyboard."""
+    keyboard: Keyboard | None = None
+    """The reply keyboard that the person has now."""
     read: int
     """The newest message that the person has read."""
     cursor: int
@@ -65,6 +66,10 @@ class Change(Event):
     """An event that this person can see, with the whole message as it is now, if it is about one."""
 
     message: Message | None = None
+    keyboard: Keyboard | None = None
+    """The reply keyboard that the person has in this chat now."""
+    draft: Draft | None = None
+    """What a bot is writing in this chat now."""
     dialog: Dialog | None = None
     """The chat, when its own line changed and not only a message in it."""
 
