@@ -37,6 +37,8 @@ import type { Dialog, Message } from "./types";
 const NEAR_PX = 700;
 const AT_END_PX = 40;
 const GROUP_S = 300;
+/** From here on the inspector is beside the chat (style.css); on less it takes its place and has a way back. */
+const BESIDE_PX = 1100;
 
 export interface Target {
   message: Message;
@@ -104,7 +106,7 @@ function Head({ chatRef, dialog, chat, title, username }: { chatRef: string; dia
         aria-label="Inspector: Bot API calls of this chat"
         aria-pressed={inspecting}
         title="Inspector"
-        onClick={() => inspect(!inspecting)}
+        onClick={() => inspect(!inspecting || window.innerWidth < BESIDE_PX)}
       >
         <Icon name="code" />
       </button>
