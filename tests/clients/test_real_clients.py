@@ -15,6 +15,12 @@ from posthouse.simulator.methods.table import METHODS
 from posthouse.simulator.schema import SCHEMA
 
 CALLS_MIN = 40
+CANNOT = {
+    ("python-telegram-bot", "sendPoll"),  # the example has a picture in its poll, which is newer than the library
+    ("pyTelegramBotAPI", "sendPoll"),  # the same
+    ("pyTelegramBotAPI", "replaceStickerInSet"),  # it leaves the file out of the request
+}
+"""Calls that fail inside the library, before or while it writes the request."""
 
 
 @pytest.mark.parametrize("client", AGENTS)
@@ -43,7 +49,7 @@ async def test_a_client_makes_every_call(client: str) -> None:
                 assert name in called, (name, called)
                 made.append(name)
     print(f"{client}: {len(made)} of {len(METHODS)} methods; not in the library: {unknown or 'none'}")
-    assert failed == {}
+    assert {name: error for name, error in failed.items() if (client, name) not in CANNOT} == {}
     assert len(made) >= CALLS_MIN
 
 
