@@ -6,7 +6,7 @@ of option numbers by person; an empty vote is none.
 
 from __future__ import annotations
 
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from typing import TYPE_CHECKING, Any
 
 from posthouse.simulator.files import File
@@ -64,6 +64,10 @@ class Poll:
     is_closed: bool = False
     votes: dict[int, list[int]] = field(default_factory=dict)
     """Numbers of the chosen options, by the id of the person."""
+
+    def again(self, poll_id: str, bot: Bot) -> Poll:
+        """The same question asked anew by a bot, as a copy of a message does: nobody has voted."""
+        return replace(self, id=poll_id, bot=bot, votes={}, is_closed=False, open_s=0, close_date=0)
 
     def counts(self) -> list[int]:
         chosen = [number for vote in self.votes.values() for number in vote]

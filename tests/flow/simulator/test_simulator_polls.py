@@ -194,3 +194,21 @@ async def test_media_in_a_poll(bot: Bot, ann: Person) -> None:
     assert sent.poll.media.photo is not None
     assert sent.poll.options[0].media is not None
     assert sent.poll.options[0].media.photo is not None
+
+
+async def test_a_copied_poll_is_another_and_a_forwarded_one_the_same(bot: Bot, ann: Person, voting: Voting) -> None:
+    """Votes on a forward count in the original; a copy is asked anew and can be stopped by itself."""
+    sent = await bot.send_poll(ann.id, "Which?", ["a", "b"])
+    forwarded = await bot.forward_message(ann.id, ann.id, sent.message_id)
+    copy_id = (await bot.copy_message(ann.id, ann.id, sent.message_id)).message_id
+    await voting.vote(ann, forwarded, 1)
+    shown = {message.id: message.media for message in (await ann.chat_with(TOKEN).read()).messages}
+    counts = []
+    for number in (sent.message_id, forwarded.message_id, copy_id):
+        media = shown[number]
+        assert media is not None
+        assert media.poll is not None
+        counts.append(media.poll.total_voters)
+    assert counts == [1, 1, 0]
+    await bot.stop_poll(ann.id, copy_id)
+    assert not (await bot.stop_poll(ann.id, sent.message_id)).options[0].voter_count

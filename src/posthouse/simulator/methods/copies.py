@@ -17,6 +17,7 @@ from posthouse.simulator.methods.deletions import message_ids
 from posthouse.simulator.methods.messages import caption, note
 from posthouse.simulator.methods.replies import find_reply, read_reply
 from posthouse.simulator.moments import settle
+from posthouse.simulator.polls import PollMedia
 from posthouse.simulator.refusals import Refusal, bad_request
 
 NOT_COPIED = ("invoice", "paid_media", "giveaway", "giveaway_winners", "game")
@@ -44,6 +45,7 @@ def copy_message(call: Call) -> Wire:
     _check_copying(message)
     reply = find_reply(call, chat, wanted)
     copy = _copied(call, chat, message)
+    _ask_again(call, copy)
     if message.media is not None and call.parameters.has("caption"):
         copy.text, copy.entities = text, name_people(call.world.town, entities)
         if isinstance(copy.media, FileMedia):
@@ -58,6 +60,7 @@ def copy_messages(call: Call) -> list[Wire]:
 
     def copy(call: Call, chat: Chat, message: Message) -> Message:
         copied = _copied(call, chat, message)
+        _ask_again(call, copied)
         if without and message.media is not None:
             copied.text, copied.entities = "", []
         return _post(call, copied)
@@ -144,6 +147,18 @@ def _copied(call: Call, chat: Chat, message: Message) -> Message:
         protected=call.parameters.flag("protect_content"),
         silent=call.parameters.flag("disable_notification"),
     )
+
+
+def _ask_again(call: Call, copy: Message) -> None:
+    """A forwarded poll is the same poll, a copied one is the bot's own; a quiz needs its answer to be known."""
+    if not isinstance(copy.media, PollMedia):
+        return
+    poll, town = copy.media.poll, call.world.town
+    if poll.is_quiz and not poll.is_closed and poll.bot is not call.bot:
+        raise bad_request("message can't be copied")
+    asked = poll.again(str(town.dice.randint(10**18, 9 * 10**18)), call.bot)
+    town.keep_poll(asked)
+    copy.media = PollMedia(asked)
 
 
 def _post(call: Call, message: Message) -> Message:
