@@ -263,6 +263,8 @@ class Message:
     """What each bot and person put on it, by id."""
     is_automatic_forward: bool = False
     """A channel's post in its discussion group."""
+    inline_id: str = ""
+    """What that bot calls it, when it has buttons: its `inline_message_id`."""
     sender_chat: Chat | None = None
     """The chat in whose name this was said: a channel's post, an anonymous administrator."""
     signature: str = ""

@@ -16,11 +16,12 @@ def hearers(message: Message) -> list[Bot]:
 
 
 def _hears(bot: Bot, message: Message) -> bool:
-    """Privacy mode: in a group a bot hears what is addressed to it, and all service messages."""
+    """Privacy mode: in a group a bot hears what is addressed to it, what came of its results, and all service
+    messages."""
     chat = message.chat
     if chat.is_private or not bot.privacy or bot.id in chat.admins or message.is_service:
         return True
-    if message.reply_to is not None and message.reply_to.sender is bot:
+    if message.via_bot is bot or (message.reply_to is not None and message.reply_to.sender is bot):
         return True
     if not message.text.startswith("/"):
         return False

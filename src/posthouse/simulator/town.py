@@ -5,6 +5,7 @@
           ├─ chats    by ref: `<bot id>:<person id>` for a private chat, the chat id for a group
           ├─ queries  by id
           ├─ files    by unique id, one shelf for all                                   files.py
+          ├─ inline   answers, and messages that came of them                                inline.py
           └─ payments invoices, checkouts, subscriptions, Stars                               payments.py
 
 State and lookups only, in memory. What people do is in `people/`, what bots do in `methods/`, what Telegram does
@@ -22,6 +23,7 @@ from posthouse.simulator.bots import Bot, Wire
 from posthouse.simulator.chats import Chat, Message, Person
 from posthouse.simulator.faults import UPDATE_KINDS, FaultRule, Faults, Target
 from posthouse.simulator.files import Shelf
+from posthouse.simulator.inline import InlineMode
 from posthouse.simulator.journal import Journal
 from posthouse.simulator.members import Member
 from posthouse.simulator.payments import Payments
@@ -69,6 +71,7 @@ class Town:
         self.polls: dict[str, Poll] = {}
         self.closing: dict[str, Poll] = {}
         """Those polls that end by themselves on a date to come."""
+        self.inline = InlineMode()
         self._next_person_id = 100_001
 
     def now(self) -> float:

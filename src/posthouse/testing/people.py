@@ -131,10 +131,30 @@ class Person:
     async def unblocks(self, bot: BotName) -> None:
         await self._set_blocked(bot, False)
 
-    async def asks_inline(self, text: str, *, bot: BotName) -> Question:
-        """Type `@bot text` somewhere; its answer holds the results."""
-        asking = views.InlineAsking(person=self.id, bot=await self.town.bot_id(bot), text=text)
+    async def asks_inline(self, text: str, *, bot: BotName, chat: Chat | None = None, offset: str = "") -> Question:
+        """Type `@bot text` in a chat; its answer holds the results."""
+        place = None if chat is None else chat.ref
+        asking = views.InlineAsking(
+            person=self.id, bot=await self.town.bot_id(bot), text=text, chat=place, offset=offset
+        )
         return await self._asked("/inline_queries", asking)
+
+    async def chooses(
+        self, question: Question, result: str | None = None, *, to: BotName | Chat | None = None
+    ) -> Message:
+        """Send a result of an inline query, named by its id or else the first, into a chat.
+
+        Without `to` that is the chat in which the query was typed. Waits for the bot's answer.
+        """
+        await question.answer()
+        choice = views.InlineChoice(result=result, chat=None if to is None else await self._ref(to))
+        answer = await self.town.request("POST", f"/inline_queries/{question.id}/choice", choice)
+        return Message.model_validate(answer)
+
+    async def shares(self, prepared: str, *, to: BotName | Chat) -> Message:
+        """Send a message that a bot prepared for this person's Mini App."""
+        sharing = views.Sharing(chat=await self._ref(to))
+        return Message.model_validate(await self.town.request("POST", f"/prepared_messages/{prepared}", sharing))
 
     # Money.
 

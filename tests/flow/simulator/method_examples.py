@@ -168,6 +168,18 @@ async def an_inline_query(stage: Stage) -> Parameters:
     return {"inline_query_id": asked.id, "results": [result]}
 
 
+ARTICLE = {
+    "type": "article",
+    "id": "1",
+    "title": "Tea",
+    "input_message_content": {"message_text": "A cup of tea"},
+}
+
+
+async def a_prepared_message(stage: Stage) -> Parameters:
+    return {"user_id": stage.ann.id, "result": ARTICLE, "allow_group_chats": True}
+
+
 async def an_invoice(stage: Stage) -> Parameters:
     return {"chat_id": stage.ann.id, **INVOICE}
 
@@ -478,6 +490,7 @@ EXAMPLES: dict[str, Parameters | Example] = {
     "getMyStarBalance": {},
     "getStarTransactions": {"offset": 0, "limit": 10},
     "refundStarPayment": a_payment,
+    "savePreparedInlineMessage": a_prepared_message,
     "sendInvoice": an_invoice,
     # Chats and members.
     "approveChatJoinRequest": a_join_request,

@@ -73,6 +73,7 @@ async def test_what_is_required_is_required(stage: Stage, name: str) -> None:
 
 _FORGIVEN = {
     ("setWebhook", "url"),  # an empty URL removes the webhook
+    ("answerInlineQuery", "results"),  # none is an empty answer
     ("editUserStarSubscription", "is_canceled"),  # a flag that is absent is false
     ("setChatAdministratorCustomTitle", "custom_title"),  # an empty title removes it
     ("setChatStickerSet", "sticker_set_name"),  # any name is taken for that of a set

@@ -17,6 +17,7 @@ from posthouse.simulator.control.deliveries import routes_of_deliveries
 from posthouse.simulator.control.files import routes_of_files, routes_of_stickers
 from posthouse.simulator.control.finder import PREFIX
 from posthouse.simulator.control.groups import routes_of_groups
+from posthouse.simulator.control.inline import routes_of_inline
 from posthouse.simulator.control.journal import routes_of_the_journal
 from posthouse.simulator.control.media import routes_of_media
 from posthouse.simulator.control.members import routes_of_members
@@ -43,6 +44,7 @@ ROUTES = (
     routes_of_stickers,
     routes_of_payments,
     routes_of_media,
+    routes_of_inline,
     routes_of_the_journal,
     routes_of_rules,
     routes_of_the_clock,

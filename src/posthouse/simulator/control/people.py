@@ -6,7 +6,7 @@ from fastapi import APIRouter, HTTPException
 
 from posthouse.simulator import views
 from posthouse.simulator.control.finder import Finder, WithinS
-from posthouse.simulator.people import groups, inline
+from posthouse.simulator.people import groups
 from posthouse.simulator.world import World
 
 
@@ -49,11 +49,6 @@ def routes_of_people(world: World) -> APIRouter:
     async def migrate(ref: str, migration: views.Migration) -> views.Chat:
         """Turn the group into a supergroup and return that."""
         return find.view(groups.migrate(world.town, find.chat(ref), find.person(migration.person)).ref)
-
-    @routes.post("/inline_queries")
-    async def ask_inline(asking: views.InlineAsking) -> views.Query:
-        query = inline.ask_inline(world.town, find.person(asking.person), find.bot(asking.bot), asking.text)
-        return views.Query.model_validate(query)
 
     @routes.get("/queries/{query_id}")
     async def read_query(query_id: str, within_s: WithinS = 0) -> views.Query:

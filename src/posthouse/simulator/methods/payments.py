@@ -26,7 +26,7 @@ _PROVIDER_MARKS = (":TEST:", ":LIVE:")
 
 
 def send_invoice(call: Call) -> Wire:
-    invoice = _invoice(call)
+    invoice = read_invoice(call, call.parameters)
     invoice.start_parameter = call.parameters.text("start_parameter")
     message = deliver(call, media=invoice)
     call.world.town.payments.invoices[invoice.slug] = invoice
@@ -34,7 +34,7 @@ def send_invoice(call: Call) -> Wire:
 
 
 def create_invoice_link(call: Call) -> str:
-    invoice = _invoice(call)
+    invoice = read_invoice(call, call.parameters)
     invoice.subscription_period_s = _subscription_period_s(call.parameters, invoice)
     call.world.town.payments.invoices[invoice.slug] = invoice
     call.world.journal.record("invoice.linked", bot_id=call.bot.id, text=invoice.title, link=invoice.link)
@@ -66,9 +66,8 @@ def answer_pre_checkout_query(call: Call) -> bool:
     return TRUE
 
 
-def _invoice(call: Call) -> Invoice:
-    """The invoice that the arguments describe, or raise Refusal."""
-    given = call.parameters
+def read_invoice(call: Call, given: Parameters) -> Invoice:
+    """The invoice that these fields describe, or raise Refusal."""
     title = _required(given, "title")
     description = _required(given, "description")
     payload = _required(given, "payload")

@@ -1,8 +1,6 @@
-"""Answering what people ask: pressed buttons and inline queries. Only the first answer counts."""
+"""Answering what people ask, beginning with pressed buttons. Only the first answer counts."""
 
 from __future__ import annotations
-
-import msgspec
 
 from posthouse.simulator.bots import Wire
 from posthouse.simulator.methods.call import TRUE, Call, Methods
@@ -10,7 +8,6 @@ from posthouse.simulator.refusals import bad_request, query_too_old
 from posthouse.simulator.town import Query
 
 CALLBACK_TEXT_CHARACTERS_MAX = 200
-INLINE_RESULTS_MAX = 50
 
 
 def answer_callback_query(call: Call) -> bool:
@@ -23,20 +20,6 @@ def answer_callback_query(call: Call) -> bool:
         query,
         {"text": text, "show_alert": call.parameters.flag("show_alert"), "url": call.parameters.text("url")},
     )
-    return TRUE
-
-
-def answer_inline_query(call: Call) -> bool:
-    try:
-        results = call.parameters.json("results")
-    except msgspec.DecodeError:
-        raise bad_request("can't parse inline query results JSON object") from None
-    if not isinstance(results, list):
-        raise bad_request("expected an Array of inline query results")
-    if len(results) > INLINE_RESULTS_MAX:
-        raise bad_request("too many inline query results specified")
-    query = open_query(call, "inline_query", "inline_query_id")
-    answer(call, query, {"results": results})
     return TRUE
 
 
@@ -67,5 +50,4 @@ def answer(call: Call, query: Query, given: Wire) -> None:
 
 METHODS: Methods = {
     "answerCallbackQuery": answer_callback_query,
-    "answerInlineQuery": answer_inline_query,
 }

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from zlib import crc32
 
-from posthouse.simulator.bots import Bot
+from posthouse.simulator.bots import Bot, Wire
 from posthouse.simulator.chats import Chat, Message, Person
 from posthouse.simulator.keyboards import Button
 from posthouse.simulator.people.impossible import Impossible
@@ -17,15 +17,16 @@ def press(town: Town, person: Person, message: Message, button: Button) -> Query
     """Press an inline button. The bot gets a callback query, also when the message is gone by then."""
     if "callback_data" not in button:
         raise Impossible(f"the button {button['text']!r} does not call the bot: {sorted(button)}")
-    if not isinstance(message.sender, Bot):
+    bot = message.via_bot or message.sender
+    if not isinstance(bot, Bot):
         raise Impossible("only a bot's message has inline buttons")
     if message.chat.blocked:
         raise Impossible(f"{person.first_name} blocked the bot")
-    query = town.open_query("callback_query", message.sender, person, lifetime_s=CALLBACK_DEADLINE_S, chat=message.chat)
+    query = town.open_query("callback_query", bot, person, lifetime_s=CALLBACK_DEADLINE_S, chat=message.chat)
     query.payload = {
         "id": query.id,
         "from": person.wire(),
-        "message": message.wire(message.sender),
+        **_place(message, bot),
         "chat_instance": str(crc32(message.chat.ref.encode())),
         "data": button["callback_data"],
     }
@@ -41,6 +42,13 @@ def press(town: Town, person: Person, message: Message, button: Button) -> Query
     )
     town.announce(query.bot, "callback_query", query.payload, person.id)
     return query
+
+
+def _place(message: Message, bot: Bot) -> Wire:
+    """Where the button is: of a message that came of its inline result a bot knows no more than its name for it."""
+    if message.inline_id:
+        return {"inline_message_id": message.inline_id}
+    return {"message": message.wire(bot)}
 
 
 def find_button(chat: Chat, *, text: str | None, data: str | None, message_id: int | None) -> tuple[Message, Button]:

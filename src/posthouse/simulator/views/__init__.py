@@ -83,9 +83,9 @@ from posthouse.simulator.views.payments import (
     stars_of,
 )
 from posthouse.simulator.views.people import Migration, NewGroup, NewPerson, Person
-from posthouse.simulator.views.queries import InlineAsking, Query
 from posthouse.simulator.views.rules import Budget, Fault, FaultKind, Hit, Limits, NewFault, Settings
 from posthouse.simulator.views.scenarios import NewRecording, RecordingState, Replayed
+from posthouse.simulator.views.queries import InlineAsking, InlineChoice, Query, Sharing
 
 __all__ = [
     "Action",
@@ -118,6 +118,7 @@ __all__ = [
     "Found",
     "Hit",
     "InlineAsking",
+    "InlineChoice",
     "InviteLink",
     "Invoice",
     "JoinAnswer",
@@ -167,6 +168,7 @@ __all__ = [
     "Saying",
     "Seen",
     "Settings",
+    "Sharing",
     "ShippingAddress",
     "ShippingChoice",
     "Snapshot",

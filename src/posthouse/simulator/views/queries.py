@@ -11,6 +11,21 @@ class InlineAsking(View):
     person: int
     bot: int
     text: str
+    chat: str | None = None
+    """Where it is typed."""
+    offset: str = ""
+
+
+class InlineChoice(View):
+    """Without `result` the first one; without `chat` the chat where it was asked."""
+
+    result: str | None = None
+    chat: str | None = None
+    reply_to: int | None = None
+
+
+class Sharing(View):
+    chat: str
 
 
 class Query(View):
