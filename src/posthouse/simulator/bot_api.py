@@ -57,6 +57,8 @@ class BotApi:
         if not slash or scope["method"] not in ("GET", "POST"):
             raise Refusal(404, "Not Found")
         bot = self._bot(token)
+        if bot.logged_out_until > self.world.clock.now():
+            raise Refusal(400, "Logged out")
         body = unpack(body, _header(scope, b"content-encoding").strip().lower(), BODY_BYTES_MAX)
         parameters = parse(scope["query_string"], _header(scope, b"content-type"), body)
         method = method.removeprefix("test/") or parameters.text("method")

@@ -73,6 +73,12 @@ class Bot:
     """Its balance in Telegram Stars."""
     paid_messages: int = 0
     """How many messages of paid broadcasts were not free."""
+    apps: dict[str, str] = field(default_factory=dict)
+    """Addresses of its Mini Apps by name; the main one has the empty name."""
+    started_at: float = 0.0
+    logged_out_until: float = 0.0
+    closed_at_call: int | None = None
+    """The seq of the call that closed it."""
 
     @property
     def wanted_kinds(self) -> frozenset[str]:

@@ -5,6 +5,7 @@
           ├─ chats    by ref: `<bot id>:<person id>` for a private chat, the chat id for a group
           ├─ queries  by id
           ├─ files    by unique id, one shelf for all                                   files.py
+          ├─ web_apps opened Mini Apps                                                  web_apps.py
           ├─ inline   answers, and messages that came of them                                inline.py
           └─ payments invoices, checkouts, subscriptions, Stars                               payments.py
 
@@ -31,6 +32,7 @@ from posthouse.simulator.polls import Poll
 from posthouse.simulator.refusals import Refusal
 from posthouse.simulator.stickers import StickerBook
 from posthouse.simulator.updates import UNKNOWN_KIND, UpdateQueue
+from posthouse.simulator.web_apps import WebApps
 
 QUERIES_KEPT = 20_000
 _TOKEN = re.compile(r"[1-9][0-9]{0,15}:[^/]+")
@@ -72,6 +74,7 @@ class Town:
         self.closing: dict[str, Poll] = {}
         """Those polls that end by themselves on a date to come."""
         self.inline = InlineMode()
+        self.web_apps = WebApps()
         self._next_person_id = 100_001
 
     def now(self) -> float:
@@ -100,6 +103,7 @@ class Town:
         first_name: str | None = None,
         username: str | None = None,
         privacy: bool | None = None,
+        apps: dict[str, str] | None = None,
     ) -> Bot:
         """Add the bot of this token, or rename it if it is there."""
         bot_id = _bot_id_of(token)
@@ -108,7 +112,9 @@ class Town:
         bot = self.bots.get(bot_id)
         if bot is None:
             bot = Bot(bot_id, token, f"Bot {bot_id}", f"sim{bot_id}bot", UpdateQueue(self.dice))
+            bot.started_at = self.now()
             self.bots[bot_id] = bot
+        bot.apps.update(apps or {})
         bot.token = token
         bot.privacy = bot.privacy if privacy is None else privacy
         bot.first_name, bot.username = first_name or bot.first_name, username or bot.username

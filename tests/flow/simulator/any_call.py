@@ -47,7 +47,7 @@ TEXTS = (
 )
 NUMBERS = (0, 1, 2, 3, -1, 7, 42, 100, 4242, 2**31, 2**53, 2**63, -(2**63), 10**30, 1.5, -0.0, 1e300)
 JUNK: tuple[Any, ...] = (None, True, False, [], {}, [None], {"": {}}, [[]], [{}], {"type": "photo"}, *NUMBERS)
-WEIGHTED_METHODS = tuple(SCHEMA.methods)
+WEIGHTED_METHODS = tuple(name for name in SCHEMA.methods if name != "logOut")  # after it nothing is answered
 
 
 @dataclass(frozen=True)

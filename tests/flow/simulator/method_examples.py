@@ -176,6 +176,20 @@ ARTICLE = {
 }
 
 
+async def an_open_app(stage: Stage) -> Parameters:
+    button = {"text": "Shop", "web_app": {"url": "https://shop.example/"}}
+    await stage.sent(reply_markup={"inline_keyboard": [[button]]})
+    opened = await stage.ann.opens("Shop", on=TOKEN)
+    assert opened.web_app is not None
+    return {"web_app_query_id": opened.web_app.query_id, "result": ARTICLE}
+
+
+async def a_bot_that_has_run(stage: Stage) -> Parameters:
+    bot = stage.sim.world.town.bot_by_token(TOKEN)
+    bot.started_at -= 3600
+    return {}
+
+
 async def a_prepared_message(stage: Stage) -> Parameters:
     return {"user_id": stage.ann.id, "result": ARTICLE, "allow_group_chats": True}
 
@@ -490,6 +504,9 @@ EXAMPLES: dict[str, Parameters | Example] = {
     "getMyStarBalance": {},
     "getStarTransactions": {"offset": 0, "limit": 10},
     "refundStarPayment": a_payment,
+    "answerWebAppQuery": an_open_app,
+    "close": a_bot_that_has_run,
+    "logOut": {},
     "savePreparedInlineMessage": a_prepared_message,
     "sendInvoice": an_invoice,
     # Chats and members.

@@ -306,9 +306,3 @@ async def test_a_person_edits_a_message(bot: Bot, ann: Person) -> None:
     await ann.edits(said, "the")
     kinds = [update.event_type for update in await bot.get_updates()]
     assert kinds == ["message", "edited_message"]
-
-
-async def test_methods_that_make_no_sense_here_say_so(bot: Bot) -> None:
-    """logOut has nowhere to go."""
-    with pytest.raises(TelegramAPIError, match="Not Implemented"):
-        await bot.log_out()

@@ -14,7 +14,9 @@ def routes_of_bots(world: World) -> APIRouter:
     @routes.post("/bots")
     async def register_bot(new: views.NewBot) -> views.Bot:
         """Register a bot, or rename it."""
-        bot = world.town.register_bot(new.token, first_name=new.first_name, username=new.username, privacy=new.privacy)
+        bot = world.town.register_bot(
+            new.token, first_name=new.first_name, username=new.username, privacy=new.privacy, apps=new.apps
+        )
         return views.of_bot(bot)
 
     @routes.get("/bots")

@@ -37,8 +37,10 @@ def routes_of_chats(world: World) -> APIRouter:
         text: str | None = None,
         count: Annotated[int | None, Query(ge=1)] = None,
         absent: bool = False,
+        button: Annotated[list[str] | None, Query()] = None,
     ) -> views.Seen:
-        """Wait for a bot's message: one that contains `text`, the `count`-th one, or else the next one.
+        """Wait for a bot's message: one that contains `text` and has every `button`, the `count`-th one, or else the
+        next one.
 
         With `absent`, wait until no visible message of a bot contains `text`.
         """
@@ -48,7 +50,7 @@ def routes_of_chats(world: World) -> APIRouter:
             shown = [] if chat is None else _bot_messages(chat, after)
             if absent:
                 return None if any((text or "") in message.text for message in shown) else True
-            return _awaited(shown, text, count)
+            return _awaited(shown, text, count, frozenset(button or ()))
 
         found = await world.journal.wait_until(look, within_s)
         message = views.of_message(found) if isinstance(found, Message) else None
@@ -113,9 +115,13 @@ def _bot_messages(chat: Chat, after: int) -> list[Message]:
     return [m for m in chat.visible() if isinstance(m.sender, Bot) and not m.is_service and m.cursor > after]
 
 
-def _awaited(shown: list[Message], text: str | None, count: int | None) -> Message | None:
+def _awaited(shown: list[Message], text: str | None, count: int | None, buttons: frozenset[str]) -> Message | None:
     if count is not None:
         return shown[count - 1] if len(shown) >= count else None
-    if text is not None:
-        return next((message for message in reversed(shown) if text in message.text), None)
+    if text is not None or buttons:
+        return next((m for m in reversed(shown) if (text or "") in m.text and buttons <= _button_texts(m)), None)
     return min(shown, key=lambda message: message.cursor, default=None)
+
+
+def _button_texts(message: Message) -> set[str]:
+    return {button["text"] for row in message.inline or [] for button in row}

@@ -14,7 +14,7 @@ def get_me(call: Call) -> Wire:
         "supports_inline_queries": True,
         "supports_guest_queries": False,
         "can_connect_to_business": False,
-        "has_main_web_app": False,
+        "has_main_web_app": "" in call.bot.apps,
         "has_topics_enabled": False,
         "allows_users_to_create_topics": False,
         "can_manage_bots": False,

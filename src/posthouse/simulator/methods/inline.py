@@ -140,5 +140,6 @@ def _object(call: Call, name: str, words: str) -> object:
 
 METHODS: Methods = {
     "answerInlineQuery": answer_inline_query,
+    "answerWebAppQuery": answer_web_app_query,
     "savePreparedInlineMessage": save_prepared_inline_message,
 }

@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from pydantic import Field
+
 from posthouse.simulator import bots as state
 from posthouse.simulator.views.view import View
 
@@ -20,6 +22,8 @@ class NewBot(View):
     username: str | None = None
     privacy: bool | None = None
     """None keeps it; a new bot is private."""
+    apps: dict[str, str] = Field(default_factory=dict)
+    """Addresses of its Mini Apps by name, added to those it has; the main one has the empty name."""
 
 
 def of_bot(bot: state.Bot) -> Bot:
