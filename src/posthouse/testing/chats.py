@@ -41,9 +41,20 @@ class Chat:
         """The chat as lines of text."""
         return (await self.read()).transcript()
 
-    async def shows(self, text: str, *, within_s: float = WITHIN_S, after: int | Message = 0) -> Message:
-        """The newest message of a bot that contains the text, or raise NotSeen."""
-        return await self._seen(f"{text!r} was not shown", within_s, {"text": text, "after": cursor_of(after)})
+    async def shows(
+        self,
+        text: str = "",
+        *,
+        buttons: Sequence[str] = (),
+        within_s: float = WITHIN_S,
+        after: int | Message = 0,
+    ) -> Message:
+        """The newest message of a bot that contains the text and has all of these buttons, or raise NotSeen."""
+        wanted = " with ".join(
+            filter(None, [repr(text) if text else "", f"buttons {list(buttons)}" if buttons else ""])
+        )
+        query = {"text": text, "button": list(buttons), "after": cursor_of(after)}
+        return await self._seen(f"{wanted or 'a message'} was not shown", within_s, query)
 
     async def hides(self, text: str, *, within_s: float = WITHIN_S) -> None:
         """No message of a bot contains the text any more, or raise NotSeen."""

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Mapping, Sequence
 from typing import Any, Protocol, Self, TypeAlias
 
 import aiohttp
@@ -56,9 +57,13 @@ class Control:
         first_name: str | None = None,
         username: str | None = None,
         privacy: bool | None = None,
+        apps: dict[str, str] | None = None,
     ) -> Bot:
-        """Register a bot, or rename it; without this a bot appears with its first call."""
-        new = views.NewBot(token=token, first_name=first_name, username=username, privacy=privacy)
+        """Register a bot, or rename it; without this a bot appears with its first call.
+
+        `apps` are the addresses of its Mini Apps by name; the main one has the empty name.
+        """
+        new = views.NewBot(token=token, first_name=first_name, username=username, privacy=privacy, apps=apps or {})
         self._registered.add(token)
         return Bot.model_validate(await self.request("POST", "/bots", new))
 
@@ -69,17 +74,34 @@ class Control:
         return number_of(bot)
 
     async def request(
-        self, method: str, path: str, body: View | None = None, *, query: dict[str, Any] | None = None
+        self,
+        method: str,
+        path: str,
+        body: View | Mapping[str, object] | None = None,
+        *,
+        query: Mapping[str, Any] | None = None,
     ) -> Any:
         """Call the control API, or raise TownError with its words."""
+        content = body.model_dump() if isinstance(body, View) else body
+        return await self._request(method, path, query, json=content)
+
+    async def upload(self, path: str, fields: Mapping[str, object], files: Sequence[tuple[str, bytes]]) -> Any:
+        """Send files with the fields of a form, or raise TownError."""
+        form = aiohttp.FormData()
+        for name, value in fields.items():
+            form.add_field(name, str(value))
+        for name, content in files:
+            form.add_field("files", content, filename=name)
+        return await self._request("POST", path, None, data=form)
+
+    async def _request(self, method: str, path: str, query: Mapping[str, Any] | None, **body: Any) -> Any:
         if self._session is None:
             self._session = aiohttp.ClientSession(timeout=aiohttp.ClientTimeout(total=None))
-        async with self._session.request(
-            method,
-            f"{self.url}/sim/v1{path}",
-            json=None if body is None else body.model_dump(),
-            params={name: str(value) for name, value in (query or {}).items() if value is not None},
-        ) as response:
+        params: list[tuple[str, str]] = []
+        for name, value in (query or {}).items():
+            values = value if isinstance(value, list) else [value]
+            params += [(name, str(one)) for one in values if one is not None]
+        async with self._session.request(method, f"{self.url}/sim/v1{path}", params=params, **body) as response:
             if response.status == 500:
                 raise TownError(f"{method} {path}: the simulator itself failed; its log says why")
             if response.status < 400 and response.content_type != "application/json":

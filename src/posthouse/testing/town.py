@@ -64,8 +64,9 @@ class Town(Control):
         language_code: str | None = "en",
         bio: str = "",
         id: int | None = None,
+        talks_to: BotName | Chat | None = None,
     ) -> Person:
-        """Somebody new."""
+        """Somebody new. `talks_to` is where they are when they act without saying where."""
         new = views.NewPerson(
             first_name=first_name,
             last_name=last_name,
@@ -74,7 +75,8 @@ class Town(Control):
             bio=bio,
             id=id,
         )
-        return Person(self, views.Person.model_validate(await self.request("POST", "/people", new)))
+        record = views.Person.model_validate(await self.request("POST", "/people", new))
+        return Person(self, record, talks_to)
 
     async def group(
         self,

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import asyncio
 from collections.abc import AsyncIterator
 from contextlib import asynccontextmanager
 from pathlib import Path
@@ -13,9 +12,9 @@ from road_bot import TOKEN
 from structlog.testing import capture_logs
 
 from posthouse.adapters.sqlite.schema import migrate
-from posthouse.bootstrap import build
 from posthouse.settings import Settings, parse
 from posthouse.simulator import Simulator
+from posthouse.testing import running
 from posthouse.testing.town import Person, Town
 
 
@@ -43,17 +42,8 @@ async def hosted(folder: Path, sim: Simulator) -> AsyncIterator[None]:
     That one would write the locals of every traceback, which takes seconds with aiogram's objects in them.
     """
     with capture_logs():
-        platform = build(settings(folder, sim.url))
-        running = asyncio.create_task(platform.run())
-        ready = asyncio.create_task(platform.ready.wait())
-        await asyncio.wait({running, ready}, return_when=asyncio.FIRST_COMPLETED)
-        ready.cancel()
-        try:
-            if not running.done():
-                yield
-        finally:
-            platform.stop()
-            await running
+        async with running(settings(folder, sim.url)):
+            yield
 
 
 @pytest.fixture

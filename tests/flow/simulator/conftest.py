@@ -10,25 +10,21 @@ from aiohttp import web
 from simulator_stage import TOKEN, Receiver, aiogram_bot
 
 from posthouse.simulator import MovableClock, Simulator
+from posthouse.testing.fixtures import movable_clock, people, person, simulator, simulator_options, town
 from posthouse.testing.town import Person, Town
 
-
-@pytest.fixture
-def clock() -> MovableClock:
-    return MovableClock()
+__all__ = ["movable_clock", "people", "person", "simulator", "simulator_options", "town"]
 
 
 @pytest.fixture
-async def sim(clock: MovableClock) -> AsyncIterator[Simulator]:
+def clock(movable_clock: MovableClock) -> MovableClock:
+    return movable_clock
+
+
+@pytest.fixture
+def sim(clock: MovableClock, simulator: Simulator) -> Simulator:
     """A simulator without limits, on a clock that stands still."""
-    async with Simulator(limits="off", clock=clock, seed=1) as simulator:
-        yield simulator
-
-
-@pytest.fixture
-async def town(sim: Simulator) -> AsyncIterator[Town]:
-    async with Town(sim.url) as town:
-        yield town
+    return simulator
 
 
 @pytest.fixture

@@ -97,6 +97,7 @@ from posthouse.simulator.views.people import Migration, NewGroup, NewPerson, Per
 from posthouse.simulator.views.rules import Budget, Fault, FaultKind, Hit, Limits, NewFault, Settings
 from posthouse.simulator.views.scenarios import NewRecording, RecordingState, Replayed
 from posthouse.simulator.views.queries import InlineAsking, InlineChoice, Query, Sharing
+from posthouse.simulator.views.rules import Budget, Fault, FaultKind, Hit, Limits, NewFault, Settings
 
 __all__ = [
     "Action",
