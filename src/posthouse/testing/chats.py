@@ -46,14 +46,19 @@ class Chat:
         text: str = "",
         *,
         buttons: Sequence[str] = (),
+        media: str | None = None,
         within_s: float = WITHIN_S,
         after: int | Message = 0,
     ) -> Message:
-        """The newest message of a bot that contains the text and has all of these buttons, or raise NotSeen."""
-        wanted = " with ".join(
-            filter(None, [repr(text) if text else "", f"buttons {list(buttons)}" if buttons else ""])
-        )
-        query = {"text": text, "button": list(buttons), "after": cursor_of(after)}
+        """The newest message of a bot that contains the text and has all of these buttons, or raise NotSeen.
+
+        `media` is the kind that it carries, for example `photo` or `invoice`.
+        """
+        parts = [repr(text)] if text else []
+        parts += [f"buttons {list(buttons)}"] if buttons else []
+        parts += [str(media)] if media else []
+        wanted = " with ".join(parts)
+        query = {"text": text, "button": list(buttons), "media": media, "after": cursor_of(after)}
         return await self._seen(f"{wanted or 'a message'} was not shown", within_s, query)
 
     async def hides(self, text: str, *, within_s: float = WITHIN_S) -> None:

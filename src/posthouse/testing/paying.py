@@ -20,7 +20,7 @@ class Payer(Actor):
 
     async def pays(
         self,
-        invoice: Message | str,
+        invoice: Message | str | None = None,
         *,
         tip: int = 0,
         order_info: views.OrderInfo | None = None,
@@ -29,8 +29,11 @@ class Payer(Actor):
     ) -> views.Checkout:
         """Pay an invoice, shown in a message or behind a link; or raise NotPaid.
 
+        Without one the newest invoice in the chat where the person is, once there is one.
         `shipping` is the id of the option to take when the bot offers some; without it the first one.
         """
+        if invoice is None:
+            invoice = await self.chat.shows(media="invoice", within_s=within_s)
         checkout = await self.confirms(invoice, tip=tip, order_info=order_info)
         seen = await checkout.settled(within_s=within_s)
         if seen.state == "choosing_shipping":

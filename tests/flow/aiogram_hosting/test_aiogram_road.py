@@ -47,12 +47,6 @@ async def hosted(folder: Path, sim: Simulator) -> AsyncIterator[None]:
 
 
 @pytest.fixture
-async def town() -> AsyncIterator[tuple[Simulator, Town]]:
-    async with Simulator(limits="off") as sim, Town(sim.url) as town:
-        yield sim, town
-
-
-@pytest.fixture
 def folder(tmp_path: Path) -> Path:
     migrate(str(tmp_path / "posthouse.db"))
     return tmp_path
@@ -62,15 +56,14 @@ async def texts(ann: Person) -> list[str | None]:
     return [message.text for message in await ann.chat_with(TOKEN).messages() if message.from_bot]
 
 
-async def test_a_bot_written_for_polling_talks(town: tuple[Simulator, Town], folder: Path) -> None:
+async def test_a_bot_written_for_polling_talks(simulator: Simulator, town: Town, folder: Path) -> None:
     """State, calls, returned methods, files and defaults of an unchanged bot work, also after a restart."""
-    sim, people = town
-    ann = await people.person("Ann")
+    ann = await town.person("Ann")
     chat = ann.chat_with(TOKEN)
-    async with hosted(folder, sim):
+    async with hosted(folder, simulator):
         await ann.says("/start", to=TOKEN)
         await chat.shows("What shall it be?")
-    async with hosted(folder, sim):
+    async with hosted(folder, simulator):
         await ann.says("tea", to=TOKEN)
         await chat.shows("One tea, please wait")
         await ann.says("more", to=TOKEN)
@@ -83,11 +76,10 @@ async def test_a_bot_written_for_polling_talks(town: tuple[Simulator, Town], fol
             await chat.shows(f"number {number}")
 
 
-async def test_a_failed_press_is_tried_again_without_doubles(town: tuple[Simulator, Town], folder: Path) -> None:
+async def test_a_failed_press_is_tried_again_without_doubles(simulator: Simulator, town: Town, folder: Path) -> None:
     """A handler that fails after its first message goes on in the retry; the press is answered once."""
-    sim, people = town
-    ann = await people.person("Ann")
-    async with hosted(folder, sim):
+    ann = await town.person("Ann")
+    async with hosted(folder, simulator):
         await ann.says("/start", to=TOKEN)
         await ann.chat_with(TOKEN).shows("What shall it be?")
         road_bot.failures.append(ConnectionError)
@@ -95,16 +87,15 @@ async def test_a_failed_press_is_tried_again_without_doubles(town: tuple[Simulat
         await press.answer()
         await ann.chat_with(TOKEN).shows("Coffee")
     assert await texts(ann) == ["What shall it be?", "Tea", "Coffee"]
-    assert len(await people.calls("answerCallbackQuery")) == 1
+    assert len(await town.calls("answerCallbackQuery")) == 1
 
 
-async def test_a_burst_of_one_person_is_handled_in_order(town: tuple[Simulator, Town], folder: Path) -> None:
+async def test_a_burst_of_one_person_is_handled_in_order(simulator: Simulator, town: Town, folder: Path) -> None:
     """Messages that wait together see the state that the ones before them left, also where it was cleared."""
-    sim, people = town
-    ann = await people.person("Ann")
+    ann = await town.person("Ann")
     for text in ("/start", "tea", "and", "/start", "cake"):
         await ann.says(text, to=TOKEN)
-    async with hosted(folder, sim):
+    async with hosted(folder, simulator):
         await ann.chat_with(TOKEN).shows("One cake")
     sent = [text for text in await texts(ann) if text]
     assert sorted(sent) == sorted(
@@ -118,13 +109,12 @@ async def test_a_burst_of_one_person_is_handled_in_order(town: tuple[Simulator, 
     )
 
 
-async def test_a_429_is_waited_for(town: tuple[Simulator, Town], folder: Path) -> None:
+async def test_a_429_is_waited_for(simulator: Simulator, town: Town, folder: Path) -> None:
     """Telegram's flood control delays an awaited call and fails nothing."""
-    sim, people = town
-    ann = await people.person("Ann")
-    async with hosted(folder, sim):
-        await people.bot_id(TOKEN)
-        await people.fault("429", bot=TOKEN, method="sendMessage", retry_after_s=1)
+    ann = await town.person("Ann")
+    async with hosted(folder, simulator):
+        await town.bot_id(TOKEN)
+        await town.fault("429", bot=TOKEN, method="sendMessage", retry_after_s=1)
         await ann.says("/start", to=TOKEN)
         await ann.chat_with(TOKEN).shows("What shall it be?")
     assert await texts(ann) == ["What shall it be?"]

@@ -17,7 +17,10 @@ from posthouse.simulator import Simulator  # noqa: E402
 from posthouse.testing.clock import ManualClock  # noqa: E402
 from posthouse.testing.contracts.examples import UNLIMITED  # noqa: E402
 from posthouse.testing.contracts.model import ModelStore  # noqa: E402
+from posthouse.testing.fixtures import simulator, simulator_options, town  # noqa: E402
 from posthouse.testing.town import Person, Town  # noqa: E402
+
+__all__ = ["simulator", "simulator_options", "town"]
 
 
 @pytest.fixture
@@ -44,15 +47,8 @@ def blobs(tmp_path: Path) -> FolderBlobs:
 
 
 @pytest.fixture
-async def sim() -> AsyncIterator[Simulator]:
-    async with Simulator(limits="off", seed=1) as simulator:
-        yield simulator
-
-
-@pytest.fixture
-async def town(sim: Simulator) -> AsyncIterator[Town]:
-    async with Town(sim.url) as town:
-        yield town
+def sim(simulator: Simulator) -> Simulator:
+    return simulator
 
 
 @pytest.fixture

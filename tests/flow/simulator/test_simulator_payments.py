@@ -323,3 +323,19 @@ async def test_pay_buttons_belong_to_invoices(bot: Bot, ann: Person) -> None:
         await bot.send_message(ann.id, "hi", reply_markup=InlineKeyboardMarkup(inline_keyboard=[[pay]]))
     await invoice(bot, ann, reply_markup=InlineKeyboardMarkup(inline_keyboard=[[pay], [other]]))
     assert (await ann.chat_with(TOKEN).next_message()).button_texts == ["Pay now", "Later"]
+
+
+async def test_money_outlives_a_snapshot(bot: Bot, town: Town, ann: Person, clock: MovableClock) -> None:
+    """A restored town has its subscriptions, its Stars and its open checkouts, and time goes on in it."""
+    await subscribed(bot, town, ann)
+    link = await bot.create_invoice_link("Tea", "A cup", "tea-1", "XTR", stars(70))
+    checkout = await ann.confirms(link)
+    await town.snapshot()
+    await ann.gets_stars(-5_000)
+    await town.restore()
+    assert await ann.stars() == 9_700
+    await clock.advance(11)
+    assert (await checkout.settled()).state == "expired"
+    await clock.advance(MONTH_S)
+    await town.event("subscription.renewed")
+    assert await ann.stars() == 9_400

@@ -2,10 +2,12 @@
 
 from __future__ import annotations
 
+import asyncio
 import time
 
 import pytest
 from aiogram import Bot
+from aiogram.types import LabeledPrice
 from simulator_stage import TOKEN, buttons
 
 from posthouse.simulator import MovableClock, Simulator
@@ -52,3 +54,18 @@ async def test_the_clock_stands_still_for_who_asks(movable_clock: MovableClock, 
 async def test_time_passes_otherwise(simulator: Simulator) -> None:
     """Without the clock the simulator has the machine's."""
     assert abs(simulator.world.clock.now() - time.time()) < 5
+
+
+async def test_the_newest_invoice_is_paid(bot: Bot, people: ManyPeople) -> None:
+    """Without naming it; what the bot says in between does not matter."""
+    (ann,) = await people("Ann", talks_to=TOKEN)
+    await ann.says("tea, please")
+    await bot.send_invoice(ann.id, "Tea", "A cup", "tea", "XTR", [LabeledPrice(label="Tea", amount=5)])
+    await bot.send_message(ann.id, "Enjoy it")
+    paying = asyncio.create_task(ann.pays())
+    while not (
+        queries := [update.pre_checkout_query for update in await bot.get_updates() if update.pre_checkout_query]
+    ):
+        pass
+    await bot.answer_pre_checkout_query(queries[0].id, ok=True)
+    assert (await paying).paid

@@ -38,9 +38,10 @@ def routes_of_chats(world: World) -> APIRouter:
         count: Annotated[int | None, Query(ge=1)] = None,
         absent: bool = False,
         button: Annotated[list[str] | None, Query()] = None,
+        media: str | None = None,
     ) -> views.Seen:
-        """Wait for a bot's message: one that contains `text` and has every `button`, the `count`-th one, or else the
-        next one.
+        """Wait for a bot's message: one that contains `text`, has every `button` and carries `media` of that kind; the
+        `count`-th one; or else the next one.
 
         With `absent`, wait until no visible message of a bot contains `text`.
         """
@@ -50,6 +51,8 @@ def routes_of_chats(world: World) -> APIRouter:
             shown = [] if chat is None else _bot_messages(chat, after)
             if absent:
                 return None if any((text or "") in message.text for message in shown) else True
+            if media is not None:
+                shown = [m for m in shown if m.media is not None and m.media.kind == media]
             return _awaited(shown, text, count, frozenset(button or ()))
 
         found = await world.journal.wait_until(look, within_s)
