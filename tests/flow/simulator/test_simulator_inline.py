@@ -90,6 +90,27 @@ async def test_buttons_of_inline_messages_name_them(bot: Bot, town: Town, ann: P
     assert (await press.answer())["text"] == "Purr"
 
 
+async def test_inline_messages_are_edited_by_their_name(bot: Bot, town: Town, ann: Person) -> None:
+    """Text and buttons change in the chat; the answer is True, and another bot's name for it is none."""
+    asking = await ann.asks_inline("cats", bot=TOKEN)
+    query = await asked(bot)
+    await bot.answer_inline_query(query.id, [article(reply_markup=buttons([("Pet", "pet")]))])
+    await ann.chooses(asking, to=TOKEN)
+    _, chosen = await updates(bot, 2)
+    assert chosen.chosen_inline_result is not None
+    inline_id = chosen.chosen_inline_result.inline_message_id
+    purring = {"inline_message_id": inline_id, "reply_markup": buttons([("More", "more")])}
+    assert await bot.edit_message_text("Purr", **purring) is True
+    with pytest.raises(TelegramBadRequest, match="message is not modified"):
+        await bot.edit_message_text("Purr", **purring)
+    message = (await ann.chat_with(TOKEN).messages())[-1]
+    assert (message.text, message.button_texts, message.sender_id) == ("Purr", ["More"], ann.id)
+    with pytest.raises(TelegramBadRequest, match="MESSAGE_ID_INVALID"):
+        await bot.edit_message_text("Purr", inline_message_id="of-nobody")
+    assert await bot.edit_message_reply_markup(inline_message_id=inline_id) is True
+    assert (await ann.chat_with(TOKEN).messages())[-1].button_texts == []
+
+
 async def test_a_fresh_answer_is_shown_again(bot: Bot, town: Town, ann: Person, clock: MovableClock) -> None:
     """Within cache_time the bot is not asked; a personal answer is fresh for one person only."""
     bob = await town.person("Bob")

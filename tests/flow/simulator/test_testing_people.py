@@ -42,8 +42,8 @@ async def test_keys_reactions_and_forwards(bot: Bot, ann: Person) -> None:
     keyboard = ReplyKeyboardMarkup(keyboard=[[KeyboardButton(text="Tea")]])
     await bot.send_message(ann.id, "What?", reply_markup=keyboard)
     asked = await ann.chat_with(TOKEN).shows("What?")
-    assert (await ann.presses_key("Tea", of=TOKEN)).text == "Tea"
-    await ann.reacts("👍", to=asked)
+    assert (await ann.presses_key("Tea", on=TOKEN)).text == "Tea"
+    await ann.reacts(asked, "👍")
     assert (await ann.forwards(asked)).text == "What?"
     (reaction,) = next(m for m in await ann.chat.messages() if m.id == asked.id).reactions
     assert (reaction.emoji, reaction.by) == ("👍", [ann.id])

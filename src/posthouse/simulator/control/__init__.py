@@ -22,8 +22,8 @@ from posthouse.simulator.control.journal import routes_of_the_journal
 from posthouse.simulator.control.media import routes_of_media
 from posthouse.simulator.control.members import routes_of_members
 from posthouse.simulator.control.messages import routes_of_messages
-from posthouse.simulator.control.page import routes_of_the_page
 from posthouse.simulator.control.opening import routes_of_opening
+from posthouse.simulator.control.page import routes_of_the_page
 from posthouse.simulator.control.payments import routes_of_payments
 from posthouse.simulator.control.people import routes_of_people
 from posthouse.simulator.control.rules import routes_of_rules

@@ -9,10 +9,10 @@ from posthouse.simulator.keyboards import Markup, parse_markup
 from posthouse.simulator.media import Media
 from posthouse.simulator.mentions import name_people
 from posthouse.simulator.methods.attachments import input_media, read_media
-from posthouse.simulator.methods.call import Call, Methods
+from posthouse.simulator.methods.call import TRUE, Call, Methods
 from posthouse.simulator.methods.contents import read_json, read_preview, read_text
 from posthouse.simulator.methods.messages import caption, note
-from posthouse.simulator.refusals import bad_request, not_implemented
+from posthouse.simulator.refusals import bad_request
 
 NOT_MODIFIED = (
     "message is not modified: specified new message content and reply markup are exactly the same as a "
@@ -22,7 +22,7 @@ WITHOUT_CAPTION = ("sticker", "video_note", "location", "venue", "contact", "dic
 """Media that have no caption."""
 
 
-def edit_message_text(call: Call) -> Wire:
+def edit_message_text(call: Call) -> Wire | bool:
     text, entities = read_text(call.parameters, too_long="MESSAGE_TOO_LONG")
     preview = read_preview(call.parameters, entities)
     markup = inline_markup(call)
@@ -32,7 +32,7 @@ def edit_message_text(call: Call) -> Wire:
     return change(call, message, text, entities, markup, link_preview=preview)
 
 
-def edit_message_caption(call: Call) -> Wire:
+def edit_message_caption(call: Call) -> Wire | bool:
     text, entities = caption(call.parameters)
     markup = inline_markup(call)
     message = message_to_edit(call)
@@ -41,7 +41,7 @@ def edit_message_caption(call: Call) -> Wire:
     return change(call, message, text, entities, markup)
 
 
-async def edit_message_media(call: Call) -> Wire:
+async def edit_message_media(call: Call) -> Wire | bool:
     item = read_json(call.parameters, "media")
     if item is None:
         raise bad_request('parameter "media" is required')
@@ -61,7 +61,7 @@ def _row(media: Media) -> str:
     return "picture" if media.kind in ("photo", "video") else media.kind
 
 
-def edit_message_reply_markup(call: Call) -> Wire:
+def edit_message_reply_markup(call: Call) -> Wire | bool:
     markup = inline_markup(call)
     message = message_to_edit(call)
     return change(call, message, message.text, message.entities, markup, link_preview=message.link_preview)
@@ -77,12 +77,25 @@ def inline_markup(call: Call) -> Markup:
 
 def message_to_edit(call: Call) -> Message:
     """The own message that the call names, or raise Refusal."""
-    if call.parameters.has("inline_message_id"):
-        raise not_implemented("does not keep messages sent via inline mode yet")
+    if call.parameters.has("inline_message_id") and not call.parameters.text("chat_id"):
+        return inline_message(call)
     message = call.message(call.chat_to_write(), "edit")
     if message.sender is not call.bot or message.origin is not None or message.is_service:
         raise bad_request("message can't be edited")
     return message
+
+
+def inline_message(call: Call) -> Message:
+    """The message with buttons that came of an inline result of this bot, or raise Refusal."""
+    message = call.world.town.inline.messages.get(call.parameters.text("inline_message_id"))
+    if message is None or message.deleted or message.via_bot is not call.bot:
+        raise bad_request("MESSAGE_ID_INVALID")
+    return message
+
+
+def edited(call: Call, message: Message) -> Wire | bool:
+    """What an edit is answered with: of an inline message a bot is shown nothing."""
+    return TRUE if message.inline_id else message.wire(call.bot)
 
 
 def change(
@@ -94,7 +107,7 @@ def change(
     *,
     media: Media | None = None,
     link_preview: Wire | None = None,
-) -> Wire:
+) -> Wire | bool:
     """Let the message be this from now on and show it to the bot; or raise Refusal when nothing is new.
 
     Without `media` those that it has stay.
@@ -109,7 +122,7 @@ def change(
     message.media, message.link_preview = media, link_preview or {}
     message.edit_date = int(call.now)
     message.cursor = note(call.bot, message, "bot.edited", call)
-    return message.wire(call.bot)
+    return edited(call, message)
 
 
 METHODS: Methods = {

@@ -10,10 +10,10 @@ from posthouse.simulator.chats import Message
 from posthouse.simulator.keyboards import Markup, parse_markup
 from posthouse.simulator.media import Fact, contact, dice, location, venue
 from posthouse.simulator.methods.call import Call, Methods
-from posthouse.simulator.methods.edits import NOT_MODIFIED
+from posthouse.simulator.methods.edits import NOT_MODIFIED, edited, message_to_edit
 from posthouse.simulator.methods.messages import deliver
 from posthouse.simulator.parameters import Parameters
-from posthouse.simulator.refusals import bad_request, not_implemented
+from posthouse.simulator.refusals import bad_request
 
 LIVE_S_MIN, LIVE_S_MAX = 60, 86_400
 LIVE_FOREVER = 0x7FFFFFFF
@@ -35,7 +35,7 @@ def send_location(call: Call) -> Wire:
     return deliver(call, media=place)
 
 
-def edit_message_live_location(call: Call) -> Wire:
+def edit_message_live_location(call: Call) -> Wire | bool:
     place = read_location(call.parameters)
     markup = parse_markup(call.parameters)
     message = _live(call)
@@ -50,7 +50,7 @@ def edit_message_live_location(call: Call) -> Wire:
     return _change(call, message, moved, markup)
 
 
-def stop_message_live_location(call: Call) -> Wire:
+def stop_message_live_location(call: Call) -> Wire | bool:
     markup = parse_markup(call.parameters)
     message = _live(call)
     assert isinstance(message.media, Fact)
@@ -127,11 +127,7 @@ def _check_period(seconds: int) -> None:
 
 def _live(call: Call) -> Message:
     """The bot's message with a live location that is not over, or raise Refusal."""
-    if call.parameters.has("inline_message_id"):
-        raise not_implemented("does not keep messages sent via inline mode yet")
-    message = call.message(call.chat_to_write(), "edit")
-    if message.sender is not call.bot:
-        raise bad_request("message can't be edited")
+    message = message_to_edit(call)
     if not isinstance(message.media, Fact) or "live_period" not in message.media.value:
         raise bad_request("there is no live location in the message to edit")
     if call.now > message.date + message.media.value["live_period"]:
@@ -139,7 +135,7 @@ def _live(call: Call) -> Message:
     return message
 
 
-def _change(call: Call, message: Message, media: Fact, markup: Markup) -> Wire:
+def _change(call: Call, message: Message, media: Fact, markup: Markup) -> Wire | bool:
     if (media, markup.inline) == (message.media, message.inline):
         raise bad_request(NOT_MODIFIED)
     call.world.pace(call.bot, message.chat)
@@ -147,7 +143,7 @@ def _change(call: Call, message: Message, media: Fact, markup: Markup) -> Wire:
     message.cursor = call.world.journal.record(
         "bot.edited", bot_id=call.bot.id, chat=message.chat.ref, message_id=message.id, media=media.kind
     )
-    return message.wire(call.bot)
+    return edited(call, message)
 
 
 def _number(fields: Parameters, name: str) -> float:

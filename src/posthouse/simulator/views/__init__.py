@@ -53,6 +53,17 @@ from posthouse.simulator.views.messages import (
     Stopping,
     of_message,
 )
+from posthouse.simulator.views.opening import (
+    AppData,
+    AppOpening,
+    ButtonOpening,
+    Following,
+    Opened,
+    WebApp,
+    WebAppKey,
+    of_launch,
+    of_opened,
+)
 from posthouse.simulator.views.page import (
     Change,
     ChatUpdates,
@@ -64,17 +75,6 @@ from posthouse.simulator.views.page import (
     Reading,
     Traffic,
     of_dialog,
-)
-from posthouse.simulator.views.opening import (
-    AppData,
-    AppOpening,
-    ButtonOpening,
-    Following,
-    Opened,
-    WebApp,
-    WebAppKey,
-    of_launch,
-    of_opened,
 )
 from posthouse.simulator.views.payments import (
     Checkout,
@@ -94,10 +94,9 @@ from posthouse.simulator.views.payments import (
     stars_of,
 )
 from posthouse.simulator.views.people import Migration, NewGroup, NewPerson, Person
-from posthouse.simulator.views.rules import Budget, Fault, FaultKind, Hit, Limits, NewFault, Settings
-from posthouse.simulator.views.scenarios import NewRecording, RecordingState, Replayed
 from posthouse.simulator.views.queries import InlineAsking, InlineChoice, Query, Sharing
 from posthouse.simulator.views.rules import Budget, Fault, FaultKind, Hit, Limits, NewFault, Settings
+from posthouse.simulator.views.scenarios import NewRecording, RecordingState, Replayed
 
 __all__ = [
     "Action",
