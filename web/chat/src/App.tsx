@@ -6,6 +6,7 @@ import { DialogList } from "./DialogList";
 import { Icon } from "./icons";
 import { Inspector } from "./Inspector";
 import { Modal } from "./Modal";
+import { ChooseChat, Entering, MiniApp } from "./Openings";
 import { PaySheet } from "./Payments";
 import { close, closeAlert, inspect, open, read, useStore } from "./store";
 import { Welcome } from "./Welcome";
@@ -60,6 +61,9 @@ function Overlays() {
         </Modal>
       )}
       <PaySheet />
+      <MiniApp />
+      <ChooseChat />
+      <Entering />
     </>
   );
 }

@@ -5,18 +5,17 @@ import { api, chatPath } from "./api";
 import { Icon } from "./icons";
 import { ReplyKeyboard } from "./Keyboards";
 import { preview } from "./preview";
-import { attempt, block, edit, editMessage, read, reply, say, startBot, toast, useStore, type ChatState } from "./store";
+import { attempt, block, edit, editMessage, read, reply, say, startBot, takeWritten, toast, useStore, type ChatState } from "./store";
 import type { BotCommand, Commands, Dialog } from "./types";
 
 const TEXT_MAX = 4096;
 const drafts = new Map<string, string>();
 
 export function Composer({ chatRef, chat, dialog, isBotChat }: { chatRef: string; chat: ChatState; dialog: Dialog | null; isBotChat: boolean }) {
-  const startsWith = useStore((state) => state.startWith.get(chatRef));
   if (dialog?.blocked) return <Only label="Unblock the bot" act={() => void block(chatRef, false)} />;
   if (dialog?.migrated_to) return <p className="composer-note">This group became the supergroup {dialog.migrated_to}.</p>;
   const isFresh = chat.loaded && chat.messages.length === 0 && chat.pending.length === 0;
-  if (isBotChat && (isFresh || startsWith !== undefined)) return <Only label="Start" act={() => void startBot(chatRef)} />;
+  if (isBotChat && isFresh) return <Only label="Start" act={() => void startBot(chatRef)} />;
   return <Writing chatRef={chatRef} chat={chat} />;
 }
 
@@ -60,6 +59,14 @@ function Writing({ chatRef, chat }: { chatRef: string; chat: ChatState }) {
     else setText(drafts.get(chatRef) ?? "");
     field.current?.focus();
   }, [editing, chatRef]);
+  const written = useStore((state) => (state.written?.chat === chatRef ? state.written.text : null));
+  useLayoutEffect(() => {
+    if (written === null) return;
+    drafts.set(chatRef, written);
+    setText(written);
+    takeWritten();
+    field.current?.focus();
+  }, [written, chatRef]);
   useLayoutEffect(() => {
     const area = field.current;
     if (!area) return;

@@ -1,7 +1,7 @@
 // JSON as text with a little colour; long values can be copied whole.
 
 import { memo, type ReactNode } from "react";
-import { copy } from "./RichText";
+import { copy } from "./store";
 
 const TOKEN = /("(?:\\.|[^"\\])*")(\s*:)?|\b(true|false|null)\b|(-?\d+(?:\.\d+)?(?:[eE][+-]?\d+)?)/g;
 const SHOWN_MAX = 20_000;

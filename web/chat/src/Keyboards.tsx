@@ -1,9 +1,7 @@
 // Buttons under a message, and the keyboard that stands where one writes.
 
 import { Icon, type IconName } from "./icons";
-import { copy } from "./RichText";
-import { alertOf, openLink, press, pressKey, toast, useStore } from "./store";
-import { pay } from "./Payments";
+import { openButton, openKeyApp, press, pressKey, useStore } from "./store";
 import type { Button, Keyboard, Message } from "./types";
 
 export function InlineKeyboard({ message }: { message: Message }) {
@@ -46,14 +44,8 @@ function markOf(button: Button): IconName | null {
 }
 
 function act(message: Message, button: Button): void {
-  const inline = button.switch_inline_query_current_chat ?? button.switch_inline_query;
   if (button.callback_data !== null) void press(message, button.text, button.callback_data);
-  else if (button.url) openLink(button.url);
-  else if (button.copy_text) void copy(String(button.copy_text["text"] ?? ""));
-  else if (button.pay) pay(message);
-  else if (button.web_app) alertOf(button.text, `This button opens the web app ${String(button.web_app["url"])}. The page does not run web apps.`);
-  else if (typeof inline === "string") toast(`This button starts an inline query: ${inline || "(empty)"}`);
-  else toast(`“${button.text}” does nothing here.`);
+  else void openButton(message, button);
 }
 
 export function ReplyKeyboard({ chatRef, keyboard }: { chatRef: string; keyboard: Keyboard }) {
@@ -64,7 +56,7 @@ export function ReplyKeyboard({ chatRef, keyboard }: { chatRef: string; keyboard
           {row.map((key, index) => {
             const text = String(key["text"] ?? "");
             return (
-              <button key={index} type="button" className={key["style"] ? `style-${String(key["style"])}` : undefined} onClick={() => void pressKey(chatRef, text)}>
+              <button key={index} type="button" className={key["style"] ? `style-${String(key["style"])}` : undefined} onClick={() => void (key["web_app"] ? openKeyApp(chatRef, text) : pressKey(chatRef, text))}>
                 {text}
               </button>
             );

@@ -2,8 +2,7 @@
 
 import { Menu, type Choice } from "./Menu";
 import { isService } from "./preview";
-import { copy } from "./RichText";
-import { deleteMessage, edit, inspect, react, read, reply } from "./store";
+import { copy, deleteMessage, edit, inspect, react, read, reply } from "./store";
 import type { Target } from "./ChatView";
 
 const REACTIONS = ["👍", "❤", "🔥", "🎉", "😁", "👎"];

@@ -4,16 +4,8 @@ import { useEffect, useState, type FormEvent } from "react";
 import { api, ApiError, chatPath, whyOf } from "./api";
 import { priceOf } from "./format";
 import { Modal } from "./Modal";
-import { read, useStore } from "./store";
+import { closePay, pay, read, useStore } from "./store";
 import type { Checkout, InvoiceForm, Message, OrderInfo, Stars, Wire } from "./types";
-
-type Opener = (what: { message: Message } | { slug: string }) => void;
-let opener: Opener = () => undefined;
-
-/** Open the pay sheet for the invoice in this message. */
-export const pay = (message: Message) => opener({ message });
-/** Open the pay sheet for an invoice link. */
-export const paySlug = (slug: string) => opener({ slug });
 
 export function Invoice({ message, invoice }: { message: Message; invoice: InvoiceForm }) {
   const hasButton = message.buttons.length > 0;
@@ -45,17 +37,12 @@ export function Receipt({ message }: { message: Message }) {
 }
 
 export function PaySheet() {
-  const [asked, setAsked] = useState<{ message: Message } | { slug: string } | null>(null);
+  const asked = useStore((state) => state.paying);
   const [form, setForm] = useState<InvoiceForm | null>(null);
   const [why, setWhy] = useState<string | null>(null);
   useEffect(() => {
-    opener = (what) => {
-      setForm(null);
-      setWhy(null);
-      setAsked(what);
-    };
-  }, []);
-  useEffect(() => {
+    setForm(null);
+    setWhy(null);
     if (!asked) return;
     const path = "message" in asked ? `${chatPath(asked.message.chat)}/messages/${asked.message.id}/invoice` : `/invoices/${encodeURIComponent(asked.slug)}`;
     let current = true;
@@ -68,21 +55,20 @@ export function PaySheet() {
     };
   }, [asked]);
   if (!asked) return null;
-  const close = () => setAsked(null);
   return (
-    <Modal title={form?.title ?? "Invoice"} onClose={close}>
+    <Modal title={form?.title ?? "Invoice"} onClose={closePay}>
       {why !== null && (
         <>
           <p role="alert">{why}</p>
           <div className="modal-buttons">
-            <button type="button" autoFocus onClick={close}>
+            <button type="button" autoFocus onClick={closePay}>
               Close
             </button>
           </div>
         </>
       )}
       {why === null && form === null && <p className="hint">…</p>}
-      {form && <Form form={form} message={"message" in asked ? asked.message : null} onClose={close} />}
+      {form && <Form form={form} message={"message" in asked ? asked.message : null} onClose={closePay} />}
     </Modal>
   );
 }

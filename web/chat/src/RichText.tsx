@@ -1,7 +1,7 @@
 // A text with its entities. Telegram counts offsets in UTF-16 units, and so do JavaScript's strings.
 
 import { memo, useState, type ReactNode } from "react";
-import { read, say, openLink, openName, toast } from "./store";
+import { copy, openLink, openName, read, say, toast } from "./store";
 import type { Entity } from "./types";
 
 export const RichText = memo(function RichText({ text, entities, chat }: { text: string; entities: Entity[]; chat: string }) {
@@ -108,7 +108,7 @@ function Link({ to, children }: { to: string; children: ReactNode }) {
       rel="noopener noreferrer"
       onClick={(event) => {
         event.preventDefault();
-        openLink(to);
+        void openLink(to);
       }}
     >
       {children}
@@ -158,15 +158,6 @@ function Pre({ text, language }: { text: string; language: string | undefined })
       <code tabIndex={0}>{text}</code>
     </span>
   );
-}
-
-export async function copy(text: string): Promise<void> {
-  try {
-    await navigator.clipboard.writeText(text);
-    toast("Copied.");
-  } catch {
-    toast("The browser did not allow copying.", true);
-  }
 }
 
 /** Up to three emoji and nothing else are shown large. */

@@ -5,7 +5,7 @@
 
 import { useSyncExternalStore } from "react";
 import { api, ApiError, chatPath, whyOf } from "./api";
-import type { Bot, Change, Dialog, Dialogs, Draft, Keyboard, Message, MessagePage, Person, Query, Wire } from "./types";
+import type { Bot, Button, Change, Chat, Dialog, Dialogs, Draft, Keyboard, Message, MessagePage, Opened, Person, Query, WebApp, Wire } from "./types";
 
 export const WINDOW_MAX = 200;
 const TYPING_MS = 5_000;
@@ -61,8 +61,15 @@ export interface State {
   pressed: Map<string, string>;
   /** A message to scroll to and to flash once. */
   goal: { chat: string; message: number; nonce: number } | null;
-  /** A payload that START will carry, by chat. */
-  startWith: Map<string, string>;
+  /** The invoice in the pay sheet: in a message, or behind a link. */
+  paying: { message: Message } | { slug: string } | null;
+  app: WebApp | null;
+  /** A chat is asked for: to type a text there, or to follow the link with it. */
+  choosing: { text: string; link: string | null } | null;
+  /** A public chat that the person has found and is not in. */
+  entering: Chat | null;
+  /** What an opening put into the line of a chat. */
+  written: { chat: string; text: string } | null;
   replying: Message | null;
   editing: Message | null;
 }
@@ -96,7 +103,11 @@ let state: State = {
   alert: null,
   pressed: new Map(),
   goal: null,
-  startWith: new Map(),
+  paying: null,
+  app: null,
+  choosing: null,
+  entering: null,
+  written: null,
   replying: null,
   editing: null,
 };
@@ -173,6 +184,10 @@ export async function become(me: Person, chat: string | null = null): Promise<vo
     screen: "list",
     replying: null,
     editing: null,
+    paying: null,
+    app: null,
+    choosing: null,
+    entering: null,
     pressed: new Map(),
   });
   remember("person", String(me.id));
@@ -338,7 +353,7 @@ function showAnswer(answer: Wire, botId: number | null): void {
   const title = state.bots.find((bot) => bot.id === botId)?.first_name ?? "Bot";
   if (text && answer["show_alert"]) set({ alert: { title, text } });
   else if (text) toast(text);
-  if (answer["url"]) openLink(String(answer["url"]));
+  if (answer["url"]) void openLink(String(answer["url"]));
 }
 
 const answered = new Set<string>();
@@ -598,7 +613,6 @@ export async function block(ref: string, blocked: boolean): Promise<void> {
 export const reply = (replying: Message | null) => set({ replying, editing: null });
 export const edit = (editing: Message | null) => set({ editing, replying: null });
 export const closeAlert = () => set({ alert: null });
-export const alertOf = (title: string, text: string) => set({ alert: { title, text } });
 
 let toasts = 0;
 
@@ -608,39 +622,128 @@ export function toast(text: string, bad = false): void {
   window.setTimeout(() => set({ toasts: state.toasts.filter((one) => one.id !== id) }), TOAST_MS);
 }
 
-const LINK = /^(?:https?:\/\/)?(?:t\.me|telegram\.me)\/([A-Za-z0-9_]{3,32})\/?(?:\?(.*))?$/i;
-const SCHEME = /^tg:\/\/resolve\/?\?(.*)$/i;
+export async function copy(text: string): Promise<void> {
+  try {
+    await navigator.clipboard.writeText(text);
+    toast("Copied.");
+  } catch {
+    toast("The browser did not allow copying.", true);
+  }
+}
 
-/** Follow a link: one to a bot opens its chat here, any other a new tab. */
-export function openLink(url: string): void {
-  const plain = LINK.exec(url);
-  const scheme = SCHEME.exec(url);
-  const query = new URLSearchParams(plain?.[2] ?? scheme?.[1] ?? "");
-  const name = plain?.[1] ?? query.get("domain");
-  if (name) return void openName(name, query.get("start"));
+// -- what links and buttons open ------------------------------------------------------------------------------------
+
+/** Follow a link that is seen in the open chat; `group` is where one that asks for a group leads. */
+export async function openLink(url: string, group: string | null = null): Promise<void> {
+  const me = state.me;
+  if (!me) return;
+  const chat = state.open !== null && state.dialogs.has(state.open) ? state.open : null;
+  const opened = await attempt(() => api.post<Opened>("/links", { person: me.id, url, chat, group }));
+  if (opened) await arrive(opened, url);
+}
+
+export const openName = (name: string) => openLink(`https://t.me/${name}`);
+
+/** Press a button under a message that opens something. */
+export async function openButton(message: Message, button: Button): Promise<void> {
+  const me = state.me;
+  if (!me) return;
+  const opened = await attempt(() =>
+    api.post<Opened>(`${chatPath(message.chat)}/openings`, { person: me.id, message: message.id, text: button.text }),
+  );
+  if (opened) await arrive(opened, button.url);
+}
+
+/** Open the Mini App behind a key of the bot's keyboard. */
+export async function openKeyApp(ref: string, text: string): Promise<void> {
+  const me = state.me;
+  const bot = Number(ref.split(":")[0]);
+  const app = me && (await attempt(() => api.post<WebApp>("/web_apps", { person: me.id, bot, text })));
+  if (app) set({ app });
+}
+
+/** Send what a Mini App would; the app is closed by it. */
+export async function sendAppData(app: WebApp, data: string): Promise<void> {
+  if (await attempt(() => api.post<Message>(`/web_apps/${encodeURIComponent(app.id)}/data`, { data }))) closeApp();
+}
+
+/** Put what was opened before the person; `link` is the address that led there. */
+async function arrive(opened: Opened, link: string | null): Promise<void> {
+  switch (opened.kind) {
+    case "chat":
+      return arriveInChat(opened);
+    case "choose_chat":
+      return set({ choosing: { text: opened.text, link: opened.text ? null : link } });
+    case "join_request":
+      return toast("You asked to join. You are in when an administrator agrees.");
+    case "invoice":
+      if (opened.message) pay(opened.message);
+      else if (opened.invoice) set({ paying: { slug: opened.invoice.slug } });
+      return;
+    case "web_app":
+      return set({ app: opened.web_app });
+    case "copied":
+      return copy(opened.text);
+    case "url":
+      return leave(opened.url);
+    default:
+      toast(`The page does not show a ${opened.kind}.`);
+  }
+}
+
+async function arriveInChat({ chat, message, text, bot }: Opened): Promise<void> {
+  if (chat === null) return;
+  const isPrivate = chat.includes(":");
+  if (!state.dialogs.has(chat) && (!isPrivate || message)) await refreshDialogs();
+  if (!state.dialogs.has(chat) && !isPrivate) {
+    const entering = await attempt(() => api.get<Chat>(chatPath(chat)));
+    return set({ entering });
+  }
+  if (text) return write(chat, text);
+  // A bot's chat has the /start that was just sent at its end; elsewhere the link points at the message.
+  if (message && bot === null) await goTo(chat, message.id);
+  else await open(chat);
+}
+
+/** Go to an address outside of Telegram. */
+function leave(url: string): void {
   const href = /^[a-z][a-z0-9+.-]*:/i.test(url) ? url : `https://${url}`;
   if (/^(https?|mailto|tel):/i.test(href)) window.open(href, "_blank", "noopener,noreferrer");
   else toast(`The page does not open ${href}`);
 }
 
-export async function openName(name: string, payload: string | null = null): Promise<void> {
-  if (!state.bots.some((one) => one.username.toLowerCase() === name.toLowerCase())) {
-    await refreshTown().catch(() => undefined);
-  }
-  const bot = state.bots.find((one) => one.username.toLowerCase() === name.toLowerCase());
-  if (!bot || !state.me) return toast(`Nobody here is called @${name}.`);
-  const ref = `${bot.id}:${state.me.id}`;
-  if (payload !== null) set({ startWith: new Map(state.startWith).set(ref, payload) });
-  await open(ref);
+/** Become a member of a public chat. */
+export async function enter(chat: Chat): Promise<void> {
+  const me = state.me;
+  set({ entering: null });
+  if (!me || !(await attempt(() => api.post("/joins", { person: me.id, link: `@${chat.username}` })))) return;
+  await refreshDialogs();
+  await open(chat.ref);
 }
 
-export async function startBot(ref: string): Promise<void> {
-  const payload = state.startWith.get(ref);
-  const startWith = new Map(state.startWith);
-  startWith.delete(ref);
-  set({ startWith });
-  await say(ref, payload ? `/start ${payload}` : "/start");
+/** The chat that a link or an inline query asked for. */
+export async function choose(ref: string): Promise<void> {
+  const choosing = state.choosing;
+  set({ choosing: null });
+  if (choosing?.link) await openLink(choosing.link, ref);
+  else if (choosing) await write(ref, choosing.text);
 }
+
+/** Put a text into the line of a chat. */
+async function write(ref: string, text: string): Promise<void> {
+  set({ written: { chat: ref, text } });
+  await open(ref);
+  toast("The page writes the query, and does not show its results.");
+}
+
+export const pay = (message: Message) => set({ paying: { message } });
+export const closePay = () => set({ paying: null });
+export const closeApp = () => set({ app: null });
+export const stopChoosing = () => set({ choosing: null });
+export const stayOut = () => set({ entering: null });
+export const takeWritten = () => set({ written: null });
+
+export const startBot = (ref: string) => say(ref, "/start");
 
 // -- the address and what the browser remembers ---------------------------------------------------------------------
 

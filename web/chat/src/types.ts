@@ -136,6 +136,13 @@ export interface Dialog {
   migrated_to: number | null;
 }
 
+/** A chat as it looks from outside. */
+export interface Chat {
+  ref: string;
+  title: string;
+  username: string;
+}
+
 export interface Dialogs {
   dialogs: Dialog[];
   cursor: number;
@@ -243,6 +250,27 @@ export interface InvoiceForm {
   needs: string[];
   subscription_period_s: number;
   paid: boolean;
+}
+
+/** An opened Mini App. */
+export interface WebApp {
+  id: string;
+  source: string;
+  url: string;
+  init_data: string;
+  can_send_data: boolean;
+}
+
+/** What a link or a button put before the person; `kind` says which of the fields matter. */
+export interface Opened {
+  kind: string;
+  chat: string | null;
+  message: Message | null;
+  invoice: InvoiceForm | null;
+  web_app: WebApp | null;
+  url: string;
+  text: string;
+  bot: number | null;
 }
 
 export interface OrderInfo {
