@@ -28,6 +28,8 @@ from aiogram.types import (
     PreCheckoutQuery,
     ReplyKeyboardMarkup,
     ReplyKeyboardRemove,
+    ShippingOption,
+    ShippingQuery,
 )
 
 from posthouse.simulator import Simulator
@@ -166,13 +168,23 @@ def talkative() -> Dispatcher:
     async def typing(message: Message, bot: Bot) -> None:
         await bot.send_chat_action(message.chat.id, "typing")
 
+    @dp.shipping_query()
+    async def ship(query: ShippingQuery) -> None:
+        options = [
+            ShippingOption(id=name, title=name.title(), prices=[LabeledPrice(label=name, amount=amount)])
+            for name, amount in (("snail", 300), ("owl", 900))
+        ]
+        await query.answer(ok=True, shipping_options=options)
+
     @dp.pre_checkout_query()
     async def agree(query: PreCheckoutQuery) -> None:
         await query.answer(ok=True)
 
     @dp.message(F.successful_payment)
     async def thank(message: Message) -> None:
-        await message.answer("Thank you for the stars!")
+        await message.answer(
+            "Thank you for the stars!" if message.successful_payment.currency == "XTR" else "Thank you!"
+        )
 
     @dp.edited_message()
     async def edited(message: Message) -> None:

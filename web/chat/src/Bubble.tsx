@@ -97,7 +97,7 @@ function Line({ messages, first, last, mine, named, replied, onTarget }: Props) 
           {...targeting(message, onTarget)}
           onDoubleClick={undefined}
         >
-          {named && first && !mine && <p className={`sender tint-${Math.abs(message.sender_id) % 7}`}>{message.sender_name}</p>}
+          {named && first && !mine && <p className={`sender tint-${Math.abs(Number(message.sender_chat ?? message.sender_id)) % 7}`}>{message.sender_name}</p>}
           {message.origin && <p className="origin">Forwarded from {originName(message.origin)}</p>}
           {replied !== null && <Quoted message={message} replied={replied} />}
           {hasMedia && above && <Media messages={messages} />}
@@ -110,6 +110,7 @@ function Line({ messages, first, last, mine, named, replied, onTarget }: Props) 
           {message.reactions.length > 0 && <Reactions message={message} />}
           <span className="meta">
             {message.pinned && <Icon name="pin" />}
+            {message.signature && <span>{message.signature}</span>}
             {message.edited && <span>edited</span>}
             <time title={exactTimeOf(message.date)}>{timeOf(message.date)}</time>
             {mine && <Icon name="check" />}

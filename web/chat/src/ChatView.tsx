@@ -159,7 +159,7 @@ function itemsOf(messages: Message[], readUpTo: number, me: number): Item[] {
 
 function joins(before: Message, message: Message): boolean {
   const plain = !isService(before) && !isService(message);
-  return plain && before.sender_id === message.sender_id && message.date - before.date < GROUP_S;
+  return plain && before.sender_id === message.sender_id && before.sender_chat === message.sender_chat && message.date - before.date < GROUP_S;
 }
 
 function Messages({ chatRef, chat, dialog, title, onTarget }: { chatRef: string; chat: ChatState; dialog: Dialog | null; title: string; onTarget: (target: Target) => void }) {
@@ -251,7 +251,7 @@ function Messages({ chatRef, chat, dialog, title, onTarget }: { chatRef: string;
               last={item.last}
               day={item.day}
               unread={item.unread}
-              mine={item.messages[0]!.sender_id === me}
+              mine={item.messages[0]!.sender_id === me && dialog?.kind !== "channel"}
               named={dialog !== null && dialog.kind !== "private"}
               replied={item.messages[0]!.reply_to === null ? null : (byId.get(item.messages[0]!.reply_to) ?? "gone")}
               onTarget={onTarget}

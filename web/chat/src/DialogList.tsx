@@ -199,7 +199,7 @@ const Row = memo(function Row({ dialog, top, at, of, open: isOpen }: { dialog: D
 
 function Last({ dialog, message }: { dialog: Dialog; message: Message }) {
   const mine = message.sender_id === read().me?.id;
-  const who = mine ? "You: " : dialog.kind === "private" ? "" : `${message.sender_name}: `;
+  const who = dialog.kind === "channel" ? "" : mine ? "You: " : dialog.kind === "private" ? "" : `${message.sender_name}: `;
   return (
     <>
       {who && <span className="row-who">{who}</span>}

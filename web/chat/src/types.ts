@@ -96,6 +96,9 @@ export interface Message {
   quote: { text: string } | null;
   origin: Wire | null;
   via_bot: number | null;
+  /** The chat in whose name it was said, and who signed it. */
+  sender_chat: string | null;
+  signature: string;
   reactions: Reaction[];
   pinned: boolean;
 }

@@ -57,6 +57,7 @@ class Message(View):
     chat: str
     sender_id: int
     sender_name: str
+    """Who is seen to speak: a channel where it posts, the group for an anonymous administrator."""
     from_bot: bool
     date: int
     text: str
@@ -101,7 +102,7 @@ def of_message(message: state.Message) -> Message:
         id=message.id,
         chat=message.chat.ref,
         sender_id=message.sender.id,
-        sender_name=message.sender.first_name,
+        sender_name=message.sender.first_name if message.sender_chat is None else message.sender_chat.title,
         from_bot=isinstance(message.sender, Bot),
         date=message.date,
         text=message.text,
