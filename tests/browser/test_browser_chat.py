@@ -249,3 +249,24 @@ async def test_a_draft_grows_and_becomes_the_message(chat: Page, stage: Stage, a
     await stage.bot.send_message(ann.id, "Once upon a time there was a bot.")
     await expect(chat.locator("article", has_text="there was a bot")).to_be_visible()
     await expect(draft).to_have_count(0)
+
+
+async def test_an_album_is_one_message_of_several_pictures(chat: Page, keep: Keep) -> None:
+    """Its pictures share a bubble, and each opens large."""
+    await say(chat, "/album")
+    album = chat.locator("article", has=chat.locator("img"))
+    await expect(album.get_by_role("img")).to_have_count(3)
+    await expect(album).to_have_count(1)
+    await keep("album")
+
+
+async def test_a_person_votes_and_takes_the_vote_back(chat: Page, stage: Stage, ann: Person, keep: Keep) -> None:
+    """Shares are shown to who has voted; the bot's poll counts the vote."""
+    await stage.bot.send_poll(ann.id, "What to drink?", ["Tea", "Coffee"], is_anonymous=False)
+    poll = chat.locator(".poll")
+    await poll.get_by_role("button", name="Coffee").click()
+    await expect(poll.get_by_role("button", name="Coffee")).to_contain_text("100%")
+    await expect(poll).to_contain_text("1 vote")
+    await keep("poll")
+    await poll.get_by_role("button", name="take back").click()
+    await expect(poll).to_contain_text("0 votes")
