@@ -77,8 +77,10 @@ async def test_buttons_open_apps_and_write_inline_queries(chat: Page, stage: Sta
     await chat.get_by_role("button", name="Here", exact=True).click()
     await expect(chat.get_by_label("Message", exact=True)).to_have_value("@tea_bot green")
     await chat.get_by_role("button", name="There", exact=True).click()
+    choice = chat.get_by_role("dialog", name="Where to ask?").get_by_role("button", name="Tea House")
+    await choice.wait_for()
     await keep("choose-chat")
-    await chat.get_by_role("dialog", name="Where to ask?").get_by_role("button", name="Tea House").click()
+    await choice.click()
     await expect(chat.get_by_label("Message", exact=True)).to_have_value("@tea_bot black")
 
 
@@ -87,3 +89,15 @@ async def test_a_link_that_leads_nowhere_says_so(chat: Page, stage: Stage, ann: 
     await stage.bot.send_message(ann.id, "Ask @nobody_here")
     await chat.get_by_role("button", name="@nobody_here", exact=True).click()
     await expect(chat.locator(".toast.bad", has_text="nobody is @nobody_here")).to_be_visible()
+
+
+async def test_a_public_name_asks_before_one_joins(chat: Page, stage: Stage, ann: Person) -> None:
+    """A public group that one is not in opens once one has agreed to join it."""
+    bea = await stage.town.person("Bea")
+    group = await stage.town.group("Open house", people=[bea], bots=[TOKEN], kind="supergroup")
+    await group.changes(by=bea, username="open_house")
+    await stage.bot.send_message(ann.id, "Ask in @open_house")
+    await chat.get_by_role("button", name="@open_house", exact=True).click()
+    await chat.get_by_role("dialog", name="Open house").get_by_role("button", name="Join").click()
+    await expect(chat.get_by_role("heading", name="Open house")).to_be_visible()
+    await expect(chat.get_by_role("log").get_by_text("Ann joined")).to_be_visible()

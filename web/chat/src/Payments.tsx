@@ -160,6 +160,7 @@ function Form({ form, message, onClose }: { form: InvoiceForm; message: Message 
       </dl>
       {form.tips.length > 0 && (
         <div className="tips" role="group" aria-label="Tip">
+          <span aria-hidden="true">Tip</span>
           {form.tips.map((amount) => (
             <button key={amount} type="button" aria-pressed={tip === amount} onClick={() => setTip(tip === amount ? 0 : amount)}>
               {priceOf(amount, form.currency)}

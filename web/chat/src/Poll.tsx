@@ -47,7 +47,6 @@ export function Poll({ message, poll }: { message: Message; poll: PollView }) {
         {poll.total_voters === 1 ? "1 vote" : `${poll.total_voters} votes`}
         {mine !== null && !poll.is_closed && !poll.is_quiz && (
           <button type="button" className="textual" onClick={() => void vote([])}>
-            {" "}
             take back
           </button>
         )}
