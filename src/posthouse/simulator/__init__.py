@@ -12,6 +12,7 @@ from posthouse.simulator.clock import Clock, MovableClock, RealClock
 from posthouse.simulator.coverage import Coverage, MethodCoverage, measure_coverage
 from posthouse.simulator.server import PortTaken, Simulator
 from posthouse.simulator.state.snapshots import TownUnreadable
+from posthouse.simulator.state.town_file import TownInUse
 
 __all__ = [
     "Clock",
@@ -21,6 +22,7 @@ __all__ = [
     "PortTaken",
     "RealClock",
     "Simulator",
+    "TownInUse",
     "TownUnreadable",
     "measure_coverage",
 ]

@@ -80,10 +80,14 @@ class Simulator:
         return f"http://{self.host}:{self.port}"
 
     async def __aenter__(self) -> Self:
-        """Listen; raise PortTaken, or TownUnreadable for a state file that cannot be used."""
+        """Listen; raise PortTaken, TownInUse, or TownUnreadable for a state file that cannot be used."""
         if self._file is not None:
             self._file.load()
-        listener = _listen(self.host, self.port)
+        try:
+            listener = _listen(self.host, self.port)
+        except PortTaken:
+            self._release()
+            raise
         self.port = listener.getsockname()[1]
         self._server = _Server(_App(self.world))
         ready = self._server.ready
@@ -109,8 +113,15 @@ class Simulator:
         for task in others:
             task.cancel()
         await asyncio.gather(*others, return_exceptions=True)
-        await serving
-        await self.saved()
+        try:
+            await serving
+            await self.saved()
+        finally:
+            self._release()
+
+    def _release(self) -> None:
+        if self._file is not None:
+            self._file.release()
 
     async def saved(self) -> None:
         """Write the town into its file now, if it has one and something changed."""

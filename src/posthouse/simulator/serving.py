@@ -17,6 +17,7 @@ from posthouse.simulator.floods import Profile
 from posthouse.simulator.refusals import Refusal
 from posthouse.simulator.server import PortTaken, Simulator
 from posthouse.simulator.state.snapshots import TownUnreadable
+from posthouse.simulator.state.town_file import TownInUse
 
 if sys.platform != "win32":
     from uvloop import run
@@ -48,10 +49,10 @@ class OptionInvalid(ValueError):
 
 
 def serve(options: Options) -> int:
-    """Serve until Ctrl-C; return the exit code: 2 for a taken port, a state file of another kind, a wrong option."""
+    """Serve until Ctrl-C; return the exit code: 2 for a taken port, an unusable state file, a wrong option."""
     try:
         run(_serve(options))
-    except (PortTaken, TownUnreadable, OptionInvalid) as error:
+    except (PortTaken, TownInUse, TownUnreadable, OptionInvalid) as error:
         where = f"{options.state}: " if isinstance(error, TownUnreadable) else ""
         print(f"simulator: {where}{error}", file=sys.stderr)
         return 2

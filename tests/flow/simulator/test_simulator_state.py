@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import sys
 from pathlib import Path
 
 import aiohttp
@@ -11,7 +12,7 @@ from aiogram import Bot
 from aiogram.types import BufferedInputFile
 from simulator_stage import TOKEN, Receiver, aiogram_bot, buttons
 
-from posthouse.simulator import MovableClock, Simulator, TownUnreadable
+from posthouse.simulator import MovableClock, PortTaken, Simulator, TownInUse, TownUnreadable
 from posthouse.simulator.views import Move
 from posthouse.testing.town import Person, Town, TownError
 
@@ -153,3 +154,21 @@ async def test_a_snapshot_travels_as_a_file(bot: Bot, town: Town, ann: Person, t
         async with session.put(f"{sim.url}/sim/v1/snapshots/theirs", data=b"nonsense") as response:
             assert (response.status, "not a kept town" in await response.text()) == (422, True)
         assert (await other.counters()).people == 1
+
+
+@pytest.mark.skipif(sys.platform == "win32", reason="there are no such locks")
+async def test_a_file_belongs_to_one_simulator_at_a_time(tmp_path: Path) -> None:
+    """A second one would overwrite what the first keeps: it is refused, and may have the file once that has ended."""
+    file = tmp_path / "town.bin"
+    async with Simulator(state=file) as sim, Town(sim.url) as town:
+        await town.person("Ann")
+        with pytest.raises(TownInUse, match=r"another simulator keeps its town in .*town\.bin; stop .* --state"):
+            async with Simulator(state=file):
+                pass
+    async with Simulator(state=file) as sim, Town(sim.url) as town:
+        assert (await town.counters()).people == 1
+        with pytest.raises(PortTaken):
+            async with Simulator(state=tmp_path / "other.bin", port=sim.port):
+                pass
+        async with Simulator(state=tmp_path / "other.bin"):
+            pass

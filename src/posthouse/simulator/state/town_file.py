@@ -4,6 +4,9 @@ A save flattens the world in the loop (milliseconds: nothing may change under it
 and replaces the file in one step, so that a crash leaves the old town or the new one and never half of either.
 What happened in the last second before a crash is lost (a little more of a very large town); a clean end loses
 nothing. Ten thousand messages stop the loop for 50 ms.
+
+One program at a time: a lock on `<file>.lock` is held from the load to the end, and the system lets it go when the
+program dies. Where there is no `fcntl` (Windows), nobody is kept out.
 """
 
 from __future__ import annotations
@@ -12,6 +15,12 @@ import asyncio
 import os
 import time
 from pathlib import Path
+from typing import BinaryIO
+
+try:
+    import fcntl
+except ImportError:  # Windows
+    fcntl = None  # type: ignore[assignment]
 
 from posthouse.simulator.state.graph import Flat, Unsavable
 from posthouse.simulator.state.snapshots import flatten, pack, restore
@@ -20,6 +29,10 @@ from posthouse.simulator.world import World
 SAVE_AFTER_S = 1.0
 STOPPED_SHARE_MAX = 0.05
 """Of the time, at most: a large town is saved less often."""
+
+
+class TownInUse(Exception):
+    """Another simulator keeps its town in this file; the message names it and the mend."""
 
 
 class TownFile:
@@ -31,17 +44,49 @@ class TownFile:
         self._saved: tuple[object, ...] = ()
         self._stopped_s = 0.0
         """How long the last save stopped everything else."""
+        self._lock: BinaryIO | None = None
 
     def load(self) -> bool:
-        """Put the file's town into the world, or return False when there is no file yet; or raise TownUnreadable."""
+        """Put the file's town into the world, or return False when there is no file yet.
+
+        Raises TownUnreadable, or TownInUse when another simulator has the file.
+        """
+        self.path.parent.mkdir(parents=True, exist_ok=True)
+        self._take()
+        try:
+            return self._load()
+        except BaseException:
+            self.release()
+            raise
+
+    def _load(self) -> bool:
         try:
             data = self.path.read_bytes()
         except FileNotFoundError:
-            self.path.parent.mkdir(parents=True, exist_ok=True)
             return False
         restore(self.world, data, clock=True)
         self._saved = self._mark()
         return True
+
+    def _take(self) -> None:
+        """Keep other simulators out, or raise TownInUse."""
+        if fcntl is None:
+            return
+        lock = self.path.with_name(self.path.name + ".lock").open("ab")
+        try:
+            fcntl.flock(lock, fcntl.LOCK_EX | fcntl.LOCK_NB)
+        except BlockingIOError:
+            lock.close()
+            raise TownInUse(
+                f"another simulator keeps its town in {self.path}; stop that one, or name another file with --state"
+            ) from None
+        self._lock = lock
+
+    def release(self) -> None:
+        """Let others have the file."""
+        if self._lock is not None:
+            self._lock.close()
+            self._lock = None
 
     async def run(self) -> None:
         """Save a moment after each change, until cancelled."""
