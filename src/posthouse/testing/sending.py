@@ -29,9 +29,13 @@ class Sender(Actor):
         caption: str = "",
         to: Place = None,
         duration_s: int = 0,
+        thread: int = 0,
     ) -> list[Message]:
-        """Send files as photo, document, audio, voice, video, video_note, animation or sticker; many are an album."""
-        fields = {"person": self.id, "kind": kind, "caption": caption, "duration_s": duration_s}
+        """Send files as photo, document, audio, voice, video, video_note, animation or sticker; many are an album.
+
+        `thread` is the topic of a forum.
+        """
+        fields = {"person": self.id, "kind": kind, "caption": caption, "duration_s": duration_s, "thread": thread}
         sent = await self.town.upload(f"/chats/{await self._ref(to)}/media", fields, [(name, file) for file in files])
         return [Message.model_validate(message) for message in sent]
 

@@ -118,3 +118,35 @@ async def test_only_forums_have_topics(host: Host, bot: Bot) -> None:
         await bot.create_forum_topic(chat.id, "Ideas")
     with pytest.raises(TelegramBadRequest, match="message thread not found"):
         await bot.send_message(chat.id, "hello", message_thread_id=5)
+
+
+async def test_people_send_media_into_a_topic(host: Host, bot: Bot) -> None:
+    """Into the topic that they name, also while another one is closed to them."""
+    chat = await _forum(host, bot, KEEPING)
+    thread = (await bot.create_forum_topic(chat.id, "Ideas")).message_thread_id
+    await updates_of(bot)
+    person = host.person
+    await person.sends("document", b"one", name="a.txt", to=chat, thread=thread)
+    album = await person.sends("document", b"two", b"three", to=chat, thread=thread)
+    assert [message.thread for message in album] == [thread, thread]
+    place = {"person": person.id, "latitude": 1, "longitude": 2, "thread": thread}
+    card = {"person": person.id, "phone_number": "+49", "thread": thread}
+    throw = {"person": person.id, "thread": thread}
+    bodies: dict[str, dict[str, object]] = {"places": place, "contacts": card, "dice": throw}
+    for what, body in bodies.items():
+        await host.town.request("POST", f"/chats/{chat.ref}/{what}", body)
+    heard = [update.message for update in await updates_of(bot)]
+    assert [message and message.message_thread_id for message in heard] == [thread] * 6
+    with pytest.raises(TownError, match="no topic 999"):
+        await person.sends("document", b"lost", to=chat, thread=999)
+
+
+async def test_slow_mode_takes_an_album_as_one_message(host: Host, bot: Bot, town: Town) -> None:
+    """All of it comes, and the next message has to wait."""
+    bob = await town.person("Bob")
+    chat = await host.opens("supergroup", bot_id=bot.id, rights=KEEPING, others=[bob])
+    await host.changes(chat, slow_mode_s=30)
+    album = await bob.sends("document", b"one", b"two", to=chat)
+    assert len(album) == 2
+    with pytest.raises(TownError, match="slow mode"):
+        await bob.sends("document", b"three", to=chat)

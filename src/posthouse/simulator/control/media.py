@@ -35,6 +35,7 @@ def routes_of_media(world: World) -> APIRouter:
         file: Annotated[str, Form(description="Instead of an upload: the file_unique_id of a file of the town.")] = "",
         caption: Annotated[str, Form()] = "",
         reply_to: Annotated[int | None, Form()] = None,
+        thread: Annotated[int, Form(description="The topic; 0 for none.")] = 0,
         spoiler: Annotated[bool, Form()] = False,
         duration_s: Annotated[int, Form(ge=0)] = 0,
     ) -> list[views.Message]:
@@ -47,9 +48,9 @@ def routes_of_media(world: World) -> APIRouter:
             raise HTTPException(422, "nothing to send: give files, or a file of the town")
         media = [FileMedia(one, spoiler=spoiler) for one in kept]
         if len(media) == 1:
-            sent = [acts.send(world.town, sender, chat, media[0], caption=caption, reply_to=replied)]
+            sent = [acts.send(world.town, sender, chat, media[0], caption=caption, reply_to=replied, thread_id=thread)]
         else:
-            sent = acts.send_album(world.town, sender, chat, media, caption=caption, reply_to=replied)
+            sent = acts.send_album(world.town, sender, chat, media, caption=caption, reply_to=replied, thread_id=thread)
         return [views.of_message(message) for message in sent]
 
     @routes.post("/{ref}/places")
@@ -57,8 +58,10 @@ def routes_of_media(world: World) -> APIRouter:
         """A person sends a location, a live location, or a venue."""
         chat = find.chat(ref, opened=True)
         replied = None if place.reply_to is None else find.message(chat, place.reply_to)
-        message = acts.send(world.town, find.person(place.person), chat, _place(place), reply_to=replied)
-        return views.of_message(message)
+        sender = find.person(place.person)
+        return views.of_message(
+            acts.send(world.town, sender, chat, _place(place), reply_to=replied, thread_id=place.thread)
+        )
 
     @routes.put("/{ref}/messages/{message_id}/place")
     async def move(ref: str, message_id: int, moving: views.Moving) -> views.Message:
@@ -80,12 +83,13 @@ def routes_of_media(world: World) -> APIRouter:
             last_name=card.last_name,
             user_id=person.id if card.own else 0,
         )
-        return views.of_message(acts.send(world.town, person, chat, media, reply_to=replied))
+        return views.of_message(acts.send(world.town, person, chat, media, reply_to=replied, thread_id=card.thread))
 
     @routes.post("/{ref}/dice")
     async def throw(ref: str, throw: views.Throw) -> views.Message:
         chat = find.chat(ref, opened=True)
-        return views.of_message(acts.throw(world.town, find.person(throw.person), chat, throw.emoji))
+        person = find.person(throw.person)
+        return views.of_message(acts.throw(world.town, person, chat, throw.emoji, thread_id=throw.thread))
 
     @routes.post("/{ref}/messages/{message_id}/purchases")
     async def buy(ref: str, message_id: int, purchase: views.Purchase) -> views.Message:

@@ -4,7 +4,6 @@ from __future__ import annotations
 
 from dataclasses import replace
 
-from posthouse.simulator import rights
 from posthouse.simulator.chats import Chat, Message, Person
 from posthouse.simulator.formatting import automatic
 from posthouse.simulator.hearing import hearers
@@ -25,13 +24,14 @@ def send(
     *,
     caption: str = "",
     reply_to: Message | None = None,
+    thread_id: int = 0,
     album_id: str = "",
 ) -> Message:
-    """Send one piece of media. In a private chat this also starts the bot."""
+    """Send one piece of media, into a topic if one is given. In a private chat this also starts the bot."""
     check_writing(person, chat)
-    _check_permission(town, person, chat, media)
     text = caption.strip()
     message = Message(0, chat, person, int(town.now()), text, automatic(text), media, album_id, reply_to=reply_to)
+    message.thread_id = thread_id
     deliver(town, message)
     return message
 
@@ -44,6 +44,7 @@ def send_album(
     *,
     caption: str = "",
     reply_to: Message | None = None,
+    thread_id: int = 0,
 ) -> list[Message]:
     """Send files as one album: a message each, with the caption under the first."""
     if not 2 <= len(media) <= ALBUM_MAX:
@@ -55,17 +56,26 @@ def send_album(
         raise Impossible(f"{kinds.pop()} does not go into an album")
     album_id = str(town.dice.randint(10**16, 10**17 - 1))
     return [
-        send(town, person, chat, one, caption="" if at else caption, reply_to=reply_to, album_id=album_id)
+        send(
+            town,
+            person,
+            chat,
+            one,
+            caption="" if at else caption,
+            reply_to=reply_to,
+            thread_id=thread_id,
+            album_id=album_id,
+        )
         for at, one in enumerate(media)
     ]
 
 
-def throw(town: Town, person: Person, chat: Chat, emoji: str) -> Message:
+def throw(town: Town, person: Person, chat: Chat, emoji: str, *, thread_id: int = 0) -> Message:
     """Send a dice; its value is chance."""
     thrown = dice(emoji, town.dice)
     if thrown is None:
         raise Impossible(f"there is no dice {emoji!r}; there are {' '.join(DICE)}")
-    return send(town, person, chat, thrown)
+    return send(town, person, chat, thrown, thread_id=thread_id)
 
 
 def move(town: Town, person: Person, message: Message, latitude: float, longitude: float) -> None:
@@ -98,11 +108,3 @@ def _replace(town: Town, message: Message, place: Fact) -> None:
     message.cursor = journal(town, "person.edited", message)
     for bot in hearers(message):
         town.announce(bot, message.edit_kind, message.wire(bot), message.chat.id)
-
-
-def _check_permission(town: Town, person: Person, chat: Chat, media: Media) -> None:
-    if chat.is_private:
-        return
-    refusal = rights.to_send(chat, chat.member(person, town.now()), media.kind, 0)
-    if refusal is not None:
-        raise Impossible(f"{person.first_name} cannot: {refusal.description.removeprefix('Bad Request: ')}")

@@ -141,11 +141,17 @@ def _check_rights(town: Town, message: Message) -> None:
             raise Impossible(f"the channel {speaker.title!r} is banned here")
     content = "text" if message.media is None else message.media.kind
     refuse_person(rights.to_send(chat, member, content, message.thread_id))
-    if chat.slow_mode_s and not member.is_admin:
+    if chat.slow_mode_s and not member.is_admin and not _goes_on(message):
         wait_s = chat.spoken_at.get(person.id, -math.inf) + chat.slow_mode_s - town.now()
         if wait_s > 0:
             raise Impossible(f"slow mode: {person.first_name} may write again in {math.ceil(wait_s)} s")
         chat.spoken_at[person.id] = town.now()
+
+
+def _goes_on(message: Message) -> bool:
+    """Whether it is a further item of an album, which slow mode takes as one message."""
+    newest = next(message.chat.newest_first(), None)
+    return bool(message.album_id) and newest is not None and newest.album_id == message.album_id
 
 
 def journal(town: Town, kind: str, message: Message) -> int:

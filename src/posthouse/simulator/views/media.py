@@ -203,6 +203,8 @@ class PlaceSending(View):
     title: str = ""
     address: str = ""
     reply_to: int | None = None
+    thread: int = 0
+    """The topic it is written in."""
 
 
 class Moving(View):
@@ -221,11 +223,15 @@ class ContactSending(View):
     last_name: str = ""
     own: bool = False
     reply_to: int | None = None
+    thread: int = 0
+    """The topic it is written in."""
 
 
 class Throw(View):
     person: int
     emoji: str = "🎲"
+    thread: int = 0
+    """The topic it is written in."""
 
 
 class Vote(View):
