@@ -101,7 +101,7 @@ class Journal:
 
     def after(self, seq: int, *, limit: int = EVENTS_KEPT) -> list[Event]:
         """The oldest events younger than `seq`."""
-        if not self._events:
+        if not self._events or seq >= self.seq:
             return []
         skipped = max(0, seq + 1 - self._events[0].seq)
         return list(islice(self._events, skipped, skipped + limit))

@@ -65,7 +65,7 @@ USUAL_PERMISSIONS = ALL_PERMISSIONS - {"can_manage_topics"}
 
 def usual_rights(kind: str) -> frozenset[str]:
     """What a new administrator gets when nobody says otherwise: everything but hiding and promoting."""
-    return frozenset(RIGHTS[kind]) - {"is_anonymous", "can_promote_members"}
+    return frozenset(RIGHTS.get(kind, ())) - {"is_anonymous", "can_promote_members"}
 
 
 class User(Protocol):

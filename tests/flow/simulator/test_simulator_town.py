@@ -77,6 +77,22 @@ async def test_impossible_acts_say_why(town: Town, bot: Bot, ann: Person) -> Non
         await ann.says("hi", to=TOKEN)
 
 
+async def test_odd_requests_are_told_why(town: Town, sim: Simulator, bot: Bot, ann: Person) -> None:
+    """References to nothing, cursors from the far future and links to nowhere are mistakes of the client's."""
+    for rights in (None, [], ["can_pin_messages"]):
+        path = f"/chats/{ann.chat_with(TOKEN).ref}/members/{bot.id}/rights"
+        with pytest.raises(TownError, match="a private chat has no members"):
+            await town.request("PUT", path, {"person": ann.id, "rights": rights})
+    for url in ("https://[", "t.me/c", "t.me/c/", "t.me/c/1/" + "9" * 5000):
+        with pytest.raises(TownError):
+            await town.request("POST", "/links", {"person": ann.id, "url": url})
+    async with aiohttp.ClientSession(f"{sim.url}/") as client:
+        for path in (f"events?after={2**63}", "page/chats/4242:/updates", "page/chats/nothing/updates"):
+            assert (await client.get(f"sim/v1/{path}")).status == 200
+        await town.records()
+        assert (await client.delete("sim/v1/checkouts/no%20such%20one")).status == 404
+
+
 async def test_the_journal_tells_the_story(bot: Bot, town: Town, ann: Person) -> None:
     """Everything that people and bots did is there in order, as a list and as a stream."""
     start = (await town.events())[-1].seq

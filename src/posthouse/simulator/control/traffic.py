@@ -44,9 +44,9 @@ def _concerns(world: World, call: CallRecord, chat: Chat | None, chat_id: str) -
 
 def updates_of(world: World, ref: str, limit: int) -> views.ChatUpdates:
     """The newest updates about this chat, and every attempt to deliver them that is still remembered."""
-    chat_id = int(ref.rpartition(":")[2])
+    chat_id = ref.rpartition(":")[2]
     bots = [world.town.bots[bot_id] for bot_id in _bots_of(world, ref) if bot_id in world.town.bots]
-    found = [update for bot in bots for update in updates_of_bot(bot) if update.chat_id == chat_id]
+    found = [update for bot in bots for update in updates_of_bot(bot) if str(update.chat_id) == chat_id]
     newest = sorted(found, key=lambda update: update.created_at)[-limit:]
     wanted = {(update.bot_id, update.update_id) for update in newest}
     attempts = [one for one in world.deliveries.records if (one.bot_id, one.update_id) in wanted]

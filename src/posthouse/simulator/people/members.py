@@ -53,10 +53,10 @@ def promote(
 
     Who is outside is brought in, as Telegram's apps do when a bot is made an administrator.
     """
+    member, target = _inside(town, actor, chat), chat.member(user, town.now())
     unknown = wanted - frozenset(RIGHTS[chat.kind])
     if unknown:
         raise Impossible(f"a {chat.kind} has no such rights: {sorted(unknown)}")
-    member, target = _inside(town, actor, chat), chat.member(user, town.now())
     wanted = wanted | {"can_manage_chat"} if wanted else wanted
     refuse_person(rights.to_promote(member, target, wanted))
     if not wanted:

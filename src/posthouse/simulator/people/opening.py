@@ -49,7 +49,10 @@ class Link:
 
 def read_link(url: str) -> Link | None:
     """The parts of a t.me or tg: link, None for any other address."""
-    parsed = urlsplit(url if "://" in url else f"https://{url}")
+    try:
+        parsed = urlsplit(url if "://" in url else f"https://{url}")
+    except ValueError:
+        raise Impossible(f"{url} is no address") from None
     parameters = {name: values[0] for name, values in parse_qs(parsed.query, keep_blank_values=True).items()}
     if parsed.scheme == "tg":
         return _read_tg(parsed.netloc, parameters)
@@ -88,7 +91,8 @@ def open_link(town: Town, person: Person, url: str, *, chat: Chat | None = None,
     if first.startswith("+") or first == "joinchat":
         return _follow_invite(town, person, first.removeprefix("+") if first != "joinchat" else link.parts[-1])
     if first == "c":
-        return _point_at(town, person, town.chats.get(f"-100{link.parts[1]}"), link.parts[-1])
+        number = link.parts[1] if len(link.parts) > 1 else ""
+        return _point_at(town, person, town.chats.get(f"-100{number}"), "".join(link.parts[2:][-1:]))
     bot = next((bot for bot in town.bots.values() if bot.username.lower() == first.lower()), None)
     if bot is not None:
         return _open_bot(town, person, bot, link, chat, group)
@@ -201,7 +205,7 @@ def _point_at(town: Town, person: Person, chat: Chat | None, message_id: str) ->
         raise Impossible("the link leads to a chat that this person is not in")
     if not message_id.isdecimal():
         return Opened("chat", chat=chat.ref)
-    message = chat.messages.get(int(message_id))
+    message = chat.messages.get(int(message_id)) if len(message_id) < 20 else None  # int() refuses very long ones
     if message is None or message.deleted:
         raise Impossible(f"there is no message {message_id} any more")
     return Opened("chat", chat=chat.ref, message=message)

@@ -10,6 +10,7 @@ import base64
 import json
 from collections.abc import Awaitable, Callable, MutableMapping
 from typing import Any
+from urllib.parse import quote
 
 from posthouse.simulator.journal import Event
 from posthouse.simulator.scenarios.records import Expected, Scenario, Step
@@ -71,7 +72,8 @@ class Recorder:
         answer = _Answer(send)
         recording = self.recording
         query = scope["query_string"].decode("latin-1")
-        step = _step(f"{scope['method']} {path}{'?' if query else ''}{query}", body, _content_type(scope))
+        written = f"{quote(path, safe='/:@')}{'?' if query else ''}{query}"
+        step = _step(f"{scope['method']} {written}", body, _content_type(scope))
         recording.collect()  # before the act: what it brings about is its own
         at = len(recording.scenario.steps)
         recording.add(step)
