@@ -10,11 +10,14 @@ from dataclasses import dataclass, field
 from posthouse.simulator.bots import Bot, Wire
 from posthouse.simulator.chats import Message, Person
 from posthouse.simulator.formatting import Entity
+from posthouse.simulator.keeping import keep_newest
 from posthouse.simulator.keyboards import Button
 from posthouse.simulator.media import Media
 
 PREPARED_FOR_S = 86_400
 ANSWERS_KEPT = 5_000
+"""Of answers, and of cached ones: results are large."""
+MESSAGES_KEPT = 20_000
 
 
 @dataclass(slots=True, eq=False)
@@ -76,13 +79,21 @@ class InlineMode:
     """The newest ones, by the query's id."""
     cache: dict[CacheKey, InlineAnswer] = field(default_factory=dict)
     messages: dict[str, Message] = field(default_factory=dict)
-    """Messages with buttons, by `inline_message_id`."""
+    """The newest messages with buttons, by `inline_message_id`."""
     prepared: dict[str, PreparedMessage] = field(default_factory=dict)
 
     def keep(self, query_id: str, answer: InlineAnswer) -> None:
-        self.answers[query_id] = answer
-        if len(self.answers) > ANSWERS_KEPT:
-            del self.answers[next(iter(self.answers))]
+        keep_newest(self.answers, query_id, answer, ANSWERS_KEPT)
+
+    def keep_for_next(self, key: CacheKey, answer: InlineAnswer) -> None:
+        """Let the next one who types the same be shown this, for a while."""
+        keep_newest(self.cache, key, answer, ANSWERS_KEPT)
+
+    def keep_message(self, message: Message) -> None:
+        keep_newest(self.messages, message.inline_id, message, MESSAGES_KEPT)
+
+    def prepare(self, prepared: PreparedMessage) -> None:
+        keep_newest(self.prepared, prepared.id, prepared, ANSWERS_KEPT)
 
     def cached(self, bot: Bot, person: Person, text: str, offset: str, now: float) -> InlineAnswer | None:
         """An answer that this person is shown without asking the bot."""

@@ -12,6 +12,7 @@ from __future__ import annotations
 
 import base64
 import random
+from collections import deque
 from dataclasses import dataclass, field
 from enum import StrEnum
 
@@ -19,8 +20,13 @@ from posthouse.simulator.bots import Bot, Wire
 from posthouse.simulator.chats import Chat, Message, Person
 from posthouse.simulator.invoices import Invoice
 from posthouse.simulator.journal import Bell
+from posthouse.simulator.keeping import keep_newest
 
 CHECKOUTS_KEPT = 20_000
+INVOICES_KEPT = 20_000
+PAYMENTS_KEPT = 50_000
+"""Of payments, and of lines in the accounts; older ones can neither be refunded nor read. The balances stay right."""
+SUBSCRIPTIONS_KEPT = 10_000
 SUBSCRIPTION_PERIOD_S = 2_592_000
 PRE_CHECKOUT_DEADLINE_S = 10.0
 SHIPPING_DEADLINE_S = 150.0
@@ -173,7 +179,7 @@ class Payments:
     """Those that the bot has to answer, by the id of the query."""
     payments: dict[str, Payment] = field(default_factory=dict)
     subscriptions: dict[str, Subscription] = field(default_factory=dict)
-    transactions: list[Transaction] = field(default_factory=list)
+    transactions: deque[Transaction] = field(default_factory=lambda: deque(maxlen=PAYMENTS_KEPT))
     bell: Bell = field(default_factory=Bell)
     """Rings when there is something new for time to end. Runtime only."""
 
@@ -182,9 +188,22 @@ class Payments:
         return prefix + base64.urlsafe_b64encode(self.dice.randbytes(size_bytes)).decode().rstrip("=")
 
     def open(self, checkout: Checkout) -> None:
-        self.checkouts[checkout.id] = checkout
-        if len(self.checkouts) > CHECKOUTS_KEPT:
-            del self.checkouts[next(iter(self.checkouts))]
+        keep_newest(self.checkouts, checkout.id, checkout, CHECKOUTS_KEPT)
+
+    def keep_invoice(self, invoice: Invoice) -> None:
+        """Let its link be opened."""
+        keep_newest(self.invoices, invoice.slug, invoice, INVOICES_KEPT)
+
+    def keep_payment(self, payment: Payment) -> None:
+        keep_newest(self.payments, payment.id, payment, PAYMENTS_KEPT)
+
+    def subscribe(self, subscription: Subscription) -> None:
+        """Keep it until it has ended, and the newest of those that have."""
+        self.subscriptions[subscription.id] = subscription
+        if len(self.subscriptions) > SUBSCRIPTIONS_KEPT:
+            ended = [one.id for one in self.subscriptions.values() if one.ended]
+            for charge_id in ended[: len(self.subscriptions) - SUBSCRIPTIONS_KEPT]:
+                del self.subscriptions[charge_id]
 
     def of_bot(self, bot: Bot) -> list[Transaction]:
         return [transaction for transaction in self.transactions if transaction.bot is bot]

@@ -26,6 +26,7 @@ from posthouse.simulator.faults import UPDATE_KINDS, FaultRule, Faults, Target
 from posthouse.simulator.files import Shelf
 from posthouse.simulator.inline import InlineMode
 from posthouse.simulator.journal import Journal
+from posthouse.simulator.keeping import keep_newest
 from posthouse.simulator.members import Member
 from posthouse.simulator.payments import Payments
 from posthouse.simulator.polls import Poll
@@ -35,6 +36,7 @@ from posthouse.simulator.updates import UNKNOWN_KIND, UpdateQueue
 from posthouse.simulator.web_apps import WebApps
 
 QUERIES_KEPT = 20_000
+POLLS_KEPT = 20_000
 _TOKEN = re.compile(r"[1-9][0-9]{0,15}:[^/]+")
 UNKNOWN_DEPTH = 20
 TOKEN_CHARACTERS_MAX = 80
@@ -163,7 +165,7 @@ class Town:
     def chat_by_username(self, username: str) -> Chat | None:
         """The public supergroup or channel of that name."""
         wanted = username.removeprefix("@").lower()
-        return next((chat for chat in self.chats.values() if chat.username.lower() == wanted), None) if wanted else None
+        return next((c for c in self.chats.values() if c.username and c.username.lower() == wanted), None)
 
     def user(self, user_id: int) -> Bot | Person | None:
         """The bot or person of this id."""
@@ -180,7 +182,9 @@ class Town:
 
     def keep_poll(self, poll: Poll) -> None:
         """Remember a poll that was sent."""
-        self.polls[poll.id] = poll
+        forgotten = keep_newest(self.polls, poll.id, poll, POLLS_KEPT)
+        if forgotten is not None:
+            self.closing.pop(forgotten.id, None)
         if poll.close_date and not poll.is_closed:
             self.closing[poll.id] = poll
 
@@ -210,9 +214,7 @@ class Town:
         """Ask a bot something that it must answer in time."""
         query_id = str(self.dice.randint(10**17, 10**18 - 1))
         query = Query(query_id, kind, bot, person, self.now() + lifetime_s, chat)
-        self.queries[query_id] = query
-        if len(self.queries) > QUERIES_KEPT:
-            del self.queries[next(iter(self.queries))]
+        keep_newest(self.queries, query_id, query, QUERIES_KEPT)
         return query
 
 

@@ -18,6 +18,7 @@ import msgspec
 
 from posthouse.simulator.bots import Bot
 from posthouse.simulator.chats import Chat, Person
+from posthouse.simulator.keeping import keep_newest
 from posthouse.simulator.signatures import public_key, third_party_signature, web_app_hash
 
 VERSION = "9.1"
@@ -25,6 +26,7 @@ THEME = {"bg_color": "#ffffff", "text_color": "#000000", "button_color": "#2481c
 SEED = hashlib.sha256(b"the simulator's Telegram").digest()
 """The secret of the key pair that stands for Telegram's. Not random, so that a verifier is configured once."""
 PUBLIC_KEY = public_key(SEED).hex()
+LAUNCHES_KEPT = 20_000
 QUERY_LIFETIME_S = 86_400.0
 """An app may stay open for long; no number is published."""
 
@@ -48,9 +50,12 @@ class Launch:
 
 @dataclass(slots=True, eq=False)
 class WebApps:
-    """Mini Apps that people have opened, by id."""
+    """The Mini Apps that people have opened last, by id."""
 
     launches: dict[str, Launch] = field(default_factory=dict)
+
+    def keep(self, launch: Launch) -> None:
+        keep_newest(self.launches, launch.id, launch, LAUNCHES_KEPT)
 
 
 def signed(bot: Bot, fields: dict[str, str]) -> str:

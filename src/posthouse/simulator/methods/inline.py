@@ -34,7 +34,7 @@ def answer_inline_query(call: Call) -> bool:
     mode.keep(query.id, given)
     if given.cached_until > call.now:
         owner = query.person.id if call.parameters.flag("is_personal") else 0
-        mode.cache[call.bot.id, query.payload["query"], query.payload["offset"], owner] = given
+        mode.keep_for_next((call.bot.id, query.payload["query"], query.payload["offset"], owner), given)
     answer(call, query, given.wire())
     return TRUE
 
@@ -73,7 +73,7 @@ def save_prepared_inline_message(call: Call) -> Wire:
         call.now + PREPARED_FOR_S,
         kinds,
     )
-    call.world.town.inline.prepared[prepared.id] = prepared
+    call.world.town.inline.prepare(prepared)
     return {"id": prepared.id, "expiration_date": int(prepared.expires_at)}
 
 

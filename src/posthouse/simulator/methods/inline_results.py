@@ -157,7 +157,7 @@ def _read_content(call: Call, result: InlineResult, content: object) -> None:
         result.media = _contact(given)
     elif "payload" in given and "prices" in given:
         invoice = read_invoice(call, Parameters(given))
-        call.world.town.payments.invoices[invoice.slug] = invoice
+        call.world.town.payments.keep_invoice(invoice)
         result.media = invoice
     elif "rich_message" in given:
         raise not_implemented("does not send rich messages by inline mode yet")

@@ -29,14 +29,14 @@ def send_invoice(call: Call) -> Wire:
     invoice = read_invoice(call, call.parameters)
     invoice.start_parameter = call.parameters.text("start_parameter")
     message = deliver(call, media=invoice)
-    call.world.town.payments.invoices[invoice.slug] = invoice
+    call.world.town.payments.keep_invoice(invoice)
     return message
 
 
 def create_invoice_link(call: Call) -> str:
     invoice = read_invoice(call, call.parameters)
     invoice.subscription_period_s = _subscription_period_s(call.parameters, invoice)
-    call.world.town.payments.invoices[invoice.slug] = invoice
+    call.world.town.payments.keep_invoice(invoice)
     call.world.journal.record("invoice.linked", bot_id=call.bot.id, text=invoice.title, link=invoice.link)
     return invoice.link
 

@@ -97,7 +97,7 @@ def send(
     )
     if result.inline:
         message.inline_id = town.payments.new_id()
-        town.inline.messages[message.inline_id] = message
+        town.inline.keep_message(message)
     deliver(town, message)
     return message
 

@@ -47,7 +47,7 @@ def plain_invoice(town: Town, bot: Bot, *, currency: str, amount: int, payload: 
         raise Impossible("an invoice is about more than nothing")
     prices = [{"label": payload, "amount": amount}]
     invoice = Invoice(town.payments.new_id(), bot, payload[:32], payload, payload, currency, prices)
-    town.payments.invoices[invoice.slug] = invoice
+    town.payments.keep_invoice(invoice)
     return invoice
 
 
@@ -152,7 +152,7 @@ def pay(town: Town, query: Query) -> None:
 def settle(town: Town, payment: Payment) -> None:
     """Book the payment and tell the bot in the chat."""
     invoice = payment.invoice
-    town.payments.payments[payment.id] = payment
+    town.payments.keep_payment(payment)
     if invoice.in_stars:
         partner: Wire = {"transaction_type": "invoice_payment", "invoice_payload": invoice.payload}
         if invoice.subscription_period_s:
@@ -267,7 +267,7 @@ def _subscribe(town: Town, payment: Payment) -> None:
     payment.subscription = Subscription(
         payment.id, payment.invoice, payment.person, _home(town, payment), payment.expires_at
     )
-    town.payments.subscriptions[payment.id] = payment.subscription
+    town.payments.subscribe(payment.subscription)
     town.payments.bell.ring()
 
 

@@ -138,7 +138,7 @@ def _opened(
         query_id,
         button_text,
     )
-    town.web_apps.launches[launch.id] = launch
+    town.web_apps.keep(launch)
     town.journal.record(
         "web_app.opened",
         bot_id=bot.id,
