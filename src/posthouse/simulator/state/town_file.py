@@ -13,18 +13,17 @@ from __future__ import annotations
 
 import asyncio
 import os
+import sys
 import time
 from pathlib import Path
 from typing import BinaryIO
 
-try:
-    import fcntl
-except ImportError:  # Windows
-    fcntl = None  # type: ignore[assignment]
-
 from posthouse.simulator.state.graph import Flat, Unsavable
 from posthouse.simulator.state.snapshots import flatten, pack, restore
 from posthouse.simulator.world import World
+
+if sys.platform != "win32":
+    import fcntl
 
 SAVE_AFTER_S = 1.0
 STOPPED_SHARE_MAX = 0.05
@@ -70,7 +69,7 @@ class TownFile:
 
     def _take(self) -> None:
         """Keep other simulators out, or raise TownInUse."""
-        if fcntl is None:
+        if sys.platform == "win32":
             return
         lock = self.path.with_name(self.path.name + ".lock").open("ab")
         try:
