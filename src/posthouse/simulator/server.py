@@ -223,10 +223,11 @@ def _listen(host: str, port: int) -> socket.socket:
     listener.setsockopt(socket.SOL_SOCKET, socket.SO_REUSEADDR, 1)
     try:
         listener.bind((host, port))
-    except OSError as error:
+    except (OSError, OverflowError) as error:
         listener.close()
+        reason = getattr(error, "strerror", None) or error
         raise PortTaken(
-            f"cannot listen on {host}:{port} ({error.strerror or error}); stop the program that has the "
+            f"cannot listen on {host}:{port} ({reason}); stop the program that has the "
             "port, or choose another with --port (0 picks a free one)"
         ) from None
     return listener

@@ -172,3 +172,12 @@ async def test_a_file_belongs_to_one_simulator_at_a_time(tmp_path: Path) -> None
                 pass
         async with Simulator(state=tmp_path / "other.bin"):
             pass
+
+
+async def test_a_place_for_no_town_is_told(tmp_path: Path) -> None:
+    """A folder, or a path through a file, instead of a traceback."""
+    (tmp_path / "file").write_text("")
+    for place in (tmp_path, tmp_path / "file" / "town.bin"):
+        with pytest.raises(TownUnreadable, match="no town can be kept there"):
+            async with Simulator(state=place):
+                pass

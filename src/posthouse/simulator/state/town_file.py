@@ -19,7 +19,7 @@ from pathlib import Path
 from typing import BinaryIO
 
 from posthouse.simulator.state.graph import Flat, Unsavable
-from posthouse.simulator.state.snapshots import flatten, pack, restore
+from posthouse.simulator.state.snapshots import TownUnreadable, flatten, pack, restore
 from posthouse.simulator.world import World
 
 if sys.platform != "win32":
@@ -50,10 +50,13 @@ class TownFile:
 
         Raises TownUnreadable, or TownInUse when another simulator has the file.
         """
-        self.path.parent.mkdir(parents=True, exist_ok=True)
-        self._take()
         try:
+            self.path.parent.mkdir(parents=True, exist_ok=True)
+            self._take()
             return self._load()
+        except OSError as error:
+            self.release()
+            raise TownUnreadable(f"no town can be kept there ({error.strerror or error}); name another file") from None
         except BaseException:
             self.release()
             raise
