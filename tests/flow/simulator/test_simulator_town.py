@@ -86,6 +86,9 @@ async def test_odd_requests_are_told_why(town: Town, sim: Simulator, bot: Bot, a
     for url in ("https://[", "t.me/c", "t.me/c/", "t.me/c/1/" + "9" * 5000):
         with pytest.raises(TownError):
             await town.request("POST", "/links", {"person": ann.id, "url": url})
+    for person_id, name in ((0, "Bob"), (2**52, "Bob"), (None, ""), (ann.id, "Bob"), (bot.id, "Bob")):
+        with pytest.raises(TownError):
+            await town.request("POST", "/people", {"first_name": name, "id": person_id})
     async with aiohttp.ClientSession(f"{sim.url}/") as client:
         for path in (f"events?after={2**63}", "page/chats/4242:/updates", "page/chats/nothing/updates"):
             assert (await client.get(f"sim/v1/{path}")).status == 200
@@ -157,6 +160,9 @@ async def test_the_control_api_describes_itself(sim: Simulator) -> None:
 
 async def test_a_taken_port_is_named(sim: Simulator) -> None:
     """The error names the port and the mend."""
+    with pytest.raises(PortTaken, match=r"cannot listen on 127.0.0.1:99999 .*0-65535"):
+        async with Simulator(port=99_999):
+            pass
     with pytest.raises(PortTaken, match=rf"cannot listen on 127.0.0.1:{sim.port} .* --port"):
         async with Simulator(port=sim.port):
             pass

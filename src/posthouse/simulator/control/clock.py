@@ -56,7 +56,9 @@ def _target(clock: MovableClock, move: views.Move) -> float | None:
     if target is not None and target < clock.now() - 0.001:
         ahead_s = clock.now() - target
         raise HTTPException(
-            409, f"time does not go back: the clock is {ahead_s:.3f} s ahead of that; begin anew with /sim/v1/reset"
+            409,
+            f"time does not go back: the clock is {ahead_s:.3f} s ahead of that; for an earlier time start another "
+            "simulator",
         )
     return target
 

@@ -16,8 +16,8 @@ def routes_of_people(world: World) -> APIRouter:
 
     @routes.post("/people")
     async def add_person(new: views.NewPerson) -> views.Person:
-        if new.id in world.town.people:
-            raise HTTPException(409, f"the id {new.id} is taken by {world.town.people[new.id].first_name}")
+        if new.id is not None and (taken := world.town.user(new.id)) is not None:
+            raise HTTPException(409, f"the id {new.id} is taken by {taken.first_name}")
         person = world.town.add_person(
             new.first_name,
             last_name=new.last_name,

@@ -21,16 +21,17 @@ class Person(View):
 
 
 class NewPerson(View):
-    first_name: str
+    first_name: str = Field(min_length=1, max_length=64)
     last_name: str | None = None
     username: str | None = None
     language_code: str | None = "en"
     bio: str = ""
-    id: int | None = None
+    id: int | None = Field(default=None, ge=1, lt=2**52)
+    """One of no other person and no bot; None for the next free one."""
 
 
 class NewGroup(View):
-    title: str
+    title: str = Field(min_length=1, max_length=128)
     kind: Literal["group", "supergroup", "channel"] = "group"
     people: list[int]
     bots: list[int]
