@@ -61,7 +61,7 @@ def machine_conditions(data_directory: Path | None = None) -> MachineConditions:
         cores=len(os.sched_getaffinity(0)),
         memory_gib=pages_bytes / 2**30,
         kernel=f"{platform.system()} {platform.release()}",
-        python=platform.python_version(),
+        python=f"{platform.python_version()} ({platform.python_compiler()})",
         load_average_1_min=os.getloadavg()[0],
         fsync=fsync_latency(data_directory or Path(tempfile.gettempdir())),
     )
