@@ -13,6 +13,7 @@ import asyncio
 import contextlib
 import socket
 from collections.abc import Generator
+from functools import cached_property
 from pathlib import Path
 from typing import Self
 
@@ -27,6 +28,7 @@ from posthouse.simulator.control.finder import PREFIX
 from posthouse.simulator.delivery import Webhooks
 from posthouse.simulator.floods import Profile
 from posthouse.simulator.page import Page
+from posthouse.simulator.scenarios.recorder import Recorder
 from posthouse.simulator.state.town_file import TownFile
 from posthouse.simulator.world import World
 
@@ -139,9 +141,14 @@ class _App:
     """Sends each request to its side by prefix."""
 
     def __init__(self, world: World) -> None:
+        self.world = world
         self.bot_api = BotApi(world)
-        self.control = control_app(world)
         self.page = Page()
+
+    @cached_property
+    def control(self) -> Recorder:
+        """Made when it is first asked for: its routes take a tenth of a second, and many tests ask nothing of them."""
+        return control_app(self.world)
 
     async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
         path: str = scope["path"]
