@@ -6,11 +6,11 @@ import socket
 
 import pytest
 from clients_agents import AGENTS, agent, attached, on_the_wire
-from method_examples import EXAMPLES, open_stage
+from method_examples import EXAMPLES, open_stage, set_up
 from simulator_stage import TOKEN
 from update_acts import ACTS, borrowed
 
-from posthouse.simulator import RealClock
+from posthouse.simulator import MovableClock, RealClock, Simulator
 from posthouse.simulator.methods.table import METHODS
 from posthouse.simulator.schema import SCHEMA
 
@@ -27,9 +27,9 @@ CANNOT = {
 async def test_a_client_makes_every_call(client: str) -> None:
     """The library makes the example call of each method it has and reads the result; the rest it does not have."""
     made, unknown, failed = [], {}, {}
-    async with agent(client) as library:
+    async with agent(client) as library, Simulator(limits="off", clock=MovableClock(), seed=1) as sim:
         for name in METHODS:
-            async with open_stage() as stage:
+            async with set_up(sim) as stage:
                 given = EXAMPLES[name]
                 parameters = dict(given) if isinstance(given, dict) else await given(stage)
                 method = SCHEMA.methods[name]

@@ -85,11 +85,15 @@ class Stage:
 @asynccontextmanager
 async def open_stage(clock: Clock | None = None) -> AsyncIterator[Stage]:
     """A stage in a town of its own, on a clock that stands still unless another is given."""
-    async with (
-        Simulator(limits="off", clock=clock or MovableClock(), seed=1) as sim,
-        Town(sim.url) as town,
-        aiohttp.ClientSession() as http,
-    ):
+    async with Simulator(limits="off", clock=clock or MovableClock(), seed=1) as sim, set_up(sim) as stage:
+        yield stage
+
+
+@asynccontextmanager
+async def set_up(sim: Simulator) -> AsyncIterator[Stage]:
+    """A stage in this simulator, whose town begins anew."""
+    sim.world.reset()
+    async with Town(sim.url) as town, aiohttp.ClientSession() as http:
         ann = await town.person("Ann", last_name="Archer", username="ann")
         bob = await town.person("Bob")
         await town.bot(TOKEN)
