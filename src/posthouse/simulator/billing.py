@@ -5,9 +5,7 @@ One task sleeps until the next of these moments on the simulator's clock. It is 
 
 from __future__ import annotations
 
-import asyncio
-
-from posthouse.simulator.clock import TICK_S, sleep_until
+from posthouse.simulator.clock import TICK_S, rung_or_due
 from posthouse.simulator.payments import CheckoutState
 from posthouse.simulator.people import payments, subscriptions
 from posthouse.simulator.town import Town
@@ -23,18 +21,7 @@ class Billing:
     async def run(self) -> None:
         while True:
             ring = self.world.town.payments.bell.next_ring()
-            next_at = bill(self.world.town, self.world.clock.now())
-            await self._wait(ring, next_at)
-
-    async def _wait(self, ring: asyncio.Future[None], next_at: float | None) -> None:
-        waits: set[asyncio.Future[None]] = {ring}
-        if next_at is not None:
-            waits.add(asyncio.ensure_future(sleep_until(self.world.clock, next_at)))
-        try:
-            await asyncio.wait(waits, return_when=asyncio.FIRST_COMPLETED)
-        finally:
-            for wait in waits:
-                wait.cancel()
+            await rung_or_due(self.world.clock, ring, bill(self.world.town, self.world.clock.now()))
 
 
 def bill(town: Town, now: float) -> float | None:

@@ -137,6 +137,18 @@ async def sleep_until(clock: Clock, moment: float) -> None:
         await clock.sleep(rest_s)
 
 
+async def rung_or_due(clock: Clock, ring: asyncio.Future[None], due_at: float | None) -> None:
+    """Wait for the ring of a bell or for that moment, whichever comes first; None is no moment."""
+    if due_at is None:
+        await ring
+        return
+    due = asyncio.ensure_future(sleep_until(clock, due_at))
+    try:
+        await asyncio.wait({ring, due}, return_when=asyncio.FIRST_COMPLETED)
+    finally:
+        due.cancel()
+
+
 async def within(clock: Clock, seconds: float, work: Coroutine[Any, Any, T]) -> T:
     """Do the work, or raise TimeoutError after that many seconds of this clock."""
     task = asyncio.ensure_future(work)

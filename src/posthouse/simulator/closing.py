@@ -2,9 +2,7 @@
 
 from __future__ import annotations
 
-import asyncio
-
-from posthouse.simulator.clock import sleep_until
+from posthouse.simulator.clock import rung_or_due
 from posthouse.simulator.people.polls import close
 from posthouse.simulator.polls import Poll
 from posthouse.simulator.world import World
@@ -20,15 +18,7 @@ class PollClosing:
         """Until cancelled."""
         while True:
             ring = self.world.polls_bell.next_ring()
-            due = self._close_due()
-            waits: list[asyncio.Future[None]] = [ring]
-            if due is not None:
-                waits.append(asyncio.ensure_future(sleep_until(self.world.clock, due)))
-            try:
-                await asyncio.wait(waits, return_when=asyncio.FIRST_COMPLETED)
-            finally:
-                for wait in waits:
-                    wait.cancel()
+            await rung_or_due(self.world.clock, ring, self._close_due())
 
     def _close_due(self) -> float | None:
         """Close what is over, and return when the next is, None if nothing is coming."""

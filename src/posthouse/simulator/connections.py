@@ -7,8 +7,6 @@ through a needle's eye first. Pure: times are passed in.
 
 from __future__ import annotations
 
-import math
-
 from posthouse.simulator.clock import TICK_S
 from posthouse.simulator.floods import Window
 
@@ -44,10 +42,10 @@ class Connections:
     def succeeded(self, now: float) -> None:
         self._success_at = now
 
-    def opening_at(self, now: float) -> float:
-        """When another may be opened, as far as time decides that; else infinity: somebody must give one back."""
+    def opening_at(self, now: float) -> float | None:
+        """When another may be opened, as far as time decides that; else None: somebody must give one back."""
         if self.busy < self.open or self.open >= self._wanted(now):
-            return math.inf
+            return None
         return now + self._window(now).wait_s(now)
 
     def _wanted(self, now: float) -> int:

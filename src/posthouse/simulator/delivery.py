@@ -11,7 +11,6 @@ delivery log.
 from __future__ import annotations
 
 import asyncio
-import math
 import ssl
 import time
 from dataclasses import dataclass, field
@@ -22,7 +21,7 @@ from yarl import URL
 from posthouse.simulator.bodies import parse
 from posthouse.simulator.bots import Bot, Webhook
 from posthouse.simulator.calls import answer_call
-from posthouse.simulator.clock import sleep_until, within
+from posthouse.simulator.clock import rung_or_due, within
 from posthouse.simulator.connections import Connections
 from posthouse.simulator.deliveries import ANSWER_BYTES_SHOWN, DeliveryRecord
 from posthouse.simulator.faults import DELIVERY_KINDS, FaultRule, Target
@@ -168,15 +167,8 @@ class Pusher:
         if self._blocked:
             wake_at = self.connections.opening_at(self.world.clock.now())
         else:
-            wake_at = self.bot.queue.next_retry_at() or math.inf
-        if wake_at == math.inf:
-            await ring
-            return
-        retry = asyncio.ensure_future(sleep_until(self.world.clock, wake_at))
-        try:
-            await asyncio.wait({ring, retry}, return_when=asyncio.FIRST_COMPLETED)
-        finally:
-            retry.cancel()
+            wake_at = self.bot.queue.next_retry_at()
+        await rung_or_due(self.world.clock, ring, wake_at)
 
     async def _deliver(self, sub_queue: SubQueue, update: Update) -> None:
         """One attempt, settled: the sub-queue is free again, or parked until the retry."""
