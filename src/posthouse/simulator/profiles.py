@@ -54,11 +54,6 @@ class Profile:
         return self.menu_buttons.get(chat_id) or self.menu_button(0)
 
 
-def text_for(texts: Texts, language: str) -> str:
-    """The text for that language, or else for everybody."""
-    return texts.get(language) or texts.get("", "")
-
-
 def _scopes(kind: str, chat_id: int, user_id: int, *, is_admin: bool) -> Iterator[Scope]:
     """The scopes that a person is in, the narrowest first."""
     if kind == "private":
