@@ -148,7 +148,7 @@ class TurnRunner:
     def suspects(self, lease: Lease) -> bool:
         """Whether all tries of the head have begun and none has ended: it may be what kills the process."""
         bot = self.bots.get(lease.bot_id)
-        return bot is not None and 1 < bot.policy.retry.attempts_max < lease.attempts == _tries_max(bot.policy)
+        return bot is not None and bot.policy.retry.attempts_max < lease.attempts <= _tries_max(bot.policy)
 
     # -- the story ----------------------------------------------------------------------------------------------
 
