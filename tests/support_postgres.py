@@ -4,10 +4,10 @@ The server lies in a temporary directory and listens on a Unix socket there, so 
 touched and no port is taken. PostgreSQL refuses to run as root; started by root, it runs as `nobody` in a directory
 of its own. fsync is off unless asked for: a test kills processes, not the machine.
 
-    from support_postgres import postgres_server, postgres_url
+    from support_postgres import postgres_url
 
-`postgres_url` is a fresh, migrated database for one test; `postgres_server` is the server itself, which a test of
-restarts may stop and start.
+`postgres_url` is a fresh, migrated database for one test. The server itself is the fixture `postgres_server` of
+`tests/conftest.py`, which a test of restarts may stop and start.
 """
 
 from __future__ import annotations
@@ -266,17 +266,6 @@ class PostgresMaker:
     async def close(self) -> None:
         for store in self._opened:
             await store.close()
-
-
-@pytest.fixture(scope="session")
-def postgres_server() -> Iterator[PostgresServer]:
-    """The session's server, with a migrated template."""
-    server = PostgresServer.create()
-    try:
-        server.migrate_template()
-        yield server
-    finally:
-        server.destroy()
 
 
 @pytest.fixture

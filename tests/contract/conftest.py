@@ -11,7 +11,6 @@ Adapters are imported inside the makers, so that one that is broken fails its ow
 from __future__ import annotations
 
 import shutil
-import sys
 import time
 from collections.abc import AsyncIterator, Callable, Iterator
 from pathlib import Path
@@ -20,7 +19,6 @@ from typing import Any
 import pytest
 
 pytest.register_assert_rewrite("posthouse.testing.contracts")
-sys.path.append(str(Path(__file__).parent.parent))  # where the support modules of several test folders lie
 
 from posthouse.ports.store import Store  # noqa: E402 (after the registration above)
 from posthouse.testing.clock import ManualClock  # noqa: E402
@@ -107,29 +105,6 @@ class SqliteMaker:
     async def close(self) -> None:
         for store in self.opened:
             await store.close()
-
-
-@pytest.fixture(scope="session")
-def sqlite_template(tmp_path_factory: pytest.TempPathFactory) -> Path:
-    """An empty database with our schema, copied for each test."""
-    from posthouse.adapters.sqlite.schema import migrate
-
-    path = tmp_path_factory.mktemp("sqlite") / "template.db"
-    migrate(str(path))
-    return path
-
-
-@pytest.fixture(scope="session")
-def postgres_server() -> Iterator[Any]:
-    """A real PostgreSQL, with a migrated template database."""
-    from support_postgres import PostgresServer
-
-    server = PostgresServer.create()
-    try:
-        server.migrate_template()
-        yield server
-    finally:
-        server.destroy()
 
 
 def postgres_makers(server: Any) -> Iterator[Callable[[], StoreMaker]]:

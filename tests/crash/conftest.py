@@ -3,31 +3,17 @@
 from __future__ import annotations
 
 import sys
-from collections.abc import AsyncIterator, Callable, Iterator
+from collections.abc import AsyncIterator, Callable
 from pathlib import Path
 from typing import Any
 
 import pytest
 
 sys.path.append(str(Path(__file__).parent))
-sys.path.append(str(Path(__file__).parent.parent))  # where the support modules of several test folders lie
 
 from crash_stage import LedgerStore, Life, PostgresLedgerStore, SqliteLedgerStore
 
 Report = Callable[[str], None]
-
-
-@pytest.fixture(scope="session")
-def crash_postgres() -> Iterator[Any]:
-    """A PostgreSQL of our own: these tests stop it."""
-    from support_postgres import PostgresServer
-
-    server = PostgresServer.create()
-    try:
-        server.migrate_template()
-        yield server
-    finally:
-        server.destroy()
 
 
 @pytest.fixture(autouse=True)
@@ -39,11 +25,11 @@ async def no_life_left() -> AsyncIterator[None]:
 
 
 @pytest.fixture
-async def postgres_ledger(crash_postgres: Any, tmp_path: Path) -> PostgresLedgerStore:
+async def postgres_ledger(postgres_server: Any, tmp_path: Path) -> PostgresLedgerStore:
     """A fresh database on PostgreSQL."""
     import asyncio
 
-    store = await asyncio.to_thread(PostgresLedgerStore, tmp_path, crash_postgres)
+    store = await asyncio.to_thread(PostgresLedgerStore, tmp_path, postgres_server)
     await store.prepare()
     return store
 

@@ -12,7 +12,6 @@ from typing import Any
 import pytest
 
 sys.path.append(str(Path(__file__).parent))
-sys.path.append(str(Path(__file__).parent.parent.parent))  # where the support modules of several test folders lie
 
 from road_stage import Road, running, settings_for
 
@@ -22,43 +21,20 @@ OnRoad = Callable[..., AbstractAsyncContextManager[Road]]
 Configure = Callable[..., Settings]
 
 
-@pytest.fixture(scope="session")
-def road_template(tmp_path_factory: pytest.TempPathFactory) -> Path:
-    """An empty SQLite database with our schema, copied for each test."""
-    from posthouse.adapters.sqlite.schema import migrate
-
-    path = tmp_path_factory.mktemp("road") / "template.db"
-    migrate(str(path))
-    return path
-
-
-@pytest.fixture(scope="session")
-def road_postgres() -> Iterator[Any]:
-    """A PostgreSQL with a migrated template."""
-    from support_postgres import PostgresServer
-
-    server = PostgresServer.create()
-    try:
-        server.migrate_template()
-        yield server
-    finally:
-        server.destroy()
-
-
 @pytest.fixture
-def road_sqlite_url(road_template: Path, tmp_path: Path) -> str:
+def road_sqlite_url(sqlite_template: Path, tmp_path: Path) -> str:
     """A fresh SQLite database."""
     path = tmp_path / "road.db"
-    shutil.copy(road_template, path)
+    shutil.copy(sqlite_template, path)
     return f"sqlite:///{path}"
 
 
 @pytest.fixture
-def road_postgres_url(road_postgres: Any) -> Iterator[str]:
+def road_postgres_url(postgres_server: Any) -> Iterator[str]:
     """A fresh PostgreSQL database."""
-    name = road_postgres.create_database()
-    yield road_postgres.url(name)
-    road_postgres.drop_database(name)
+    name = postgres_server.create_database()
+    yield postgres_server.url(name)
+    postgres_server.drop_database(name)
 
 
 @pytest.fixture(params=["sqlite", "postgres"])

@@ -1,0 +1,35 @@
+"""What the tests of several folders share: one PostgreSQL for the whole run, and a database file to copy."""
+
+from __future__ import annotations
+
+import sys
+from collections.abc import Iterator
+from pathlib import Path
+from typing import Any
+
+import pytest
+
+sys.path.append(str(Path(__file__).parent))  # where the support modules of several test folders lie
+
+
+@pytest.fixture(scope="session")
+def postgres_server() -> Iterator[Any]:
+    """A real PostgreSQL with a migrated template. A test that stops it starts it again; each test has its database."""
+    from support_postgres import PostgresServer
+
+    server = PostgresServer.create()
+    try:
+        server.migrate_template()
+        yield server
+    finally:
+        server.destroy()
+
+
+@pytest.fixture(scope="session")
+def sqlite_template(tmp_path_factory: pytest.TempPathFactory) -> Path:
+    """An empty SQLite database with our schema, copied for each test."""
+    from posthouse.adapters.sqlite.schema import migrate
+
+    path = tmp_path_factory.mktemp("sqlite") / "template.db"
+    migrate(str(path))
+    return path
