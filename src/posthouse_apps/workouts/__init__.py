@@ -1,0 +1,1 @@
+"""The bundled bot that keeps a training log: what was lifted, said in plain words, in English or Russian."""
