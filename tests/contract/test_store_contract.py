@@ -7,6 +7,7 @@ from posthouse.testing.contracts.inbox import InboxContract
 from posthouse.testing.contracts.jobs import JobsContract
 from posthouse.testing.contracts.journal import JournalContract
 from posthouse.testing.contracts.outbox import OutboxContract
+from posthouse.testing.contracts.sessions import SessionsContract
 from posthouse.testing.contracts.turns import TurnsContract
 from posthouse.testing.contracts.upkeep import UpkeepContract
 
@@ -36,4 +37,8 @@ class TestUpkeep(UpkeepContract):
 
 
 class TestDesk(DeskContract):
+    pass
+
+
+class TestSessions(SessionsContract):
     pass

@@ -306,7 +306,7 @@ class UpkeepStore:
             raise self.error
         return self.reaped
 
-    async def prune(self, *, seen_s: float, dead_letters_s: float) -> int:
+    async def prune(self, *, seen_s: float, dead_letters_s: float, sessions_s: float) -> int:
         self.kept.append((seen_s, dead_letters_s))
         return self.slices.pop(0) if self.slices else 0
 

@@ -9,6 +9,8 @@ from enum import IntEnum, StrEnum
 
 import msgspec
 
+from posthouse.core.sessions import SessionChanges
+
 
 class Priority(IntEnum):
     """Which delivery goes first when a bot's budget is short. Smaller goes first."""
@@ -97,10 +99,12 @@ class Effects(msgspec.Struct):
     jobs: list[JobRequest] = []
     timers: list[TimerRequest] = []
     states: list[StateWrite] = []
+    sessions: SessionChanges | None = None
 
     def __bool__(self) -> bool:
-        return bool(self.deliveries or self.jobs or self.timers or self.states)
+        return bool(self.deliveries or self.jobs or self.timers or self.states or self.sessions)
 
     def clear(self) -> None:
         """Forget everything, as when the turn failed."""
         self.deliveries, self.jobs, self.timers, self.states = [], [], [], []
+        self.sessions = None

@@ -11,6 +11,7 @@ import msgspec
 
 from posthouse.core.effects import Effects
 from posthouse.core.entries import Entry
+from posthouse.core.sessions import SessionRecord
 
 
 class Lease(msgspec.Struct, gc=False):
@@ -19,7 +20,8 @@ class Lease(msgspec.Struct, gc=False):
     `attempts` counts the tries of the head entry, this one included. `resumed` is True when an earlier run of
     the head may have left recorded calls behind (a retry, or the first claim after a crash); then the lease
     carries the head alone. `states` holds the lane's pieces of state by name; when `states_complete` is False
-    a name that is absent must be asked for with `Turns.read_states`.
+    a name that is absent must be asked for with `Turns.read_states`. `sessions` holds the lane's active sessions by
+    id; when `sessions_complete` is False there are more, to be asked for with `Turns.read_sessions`.
     """
 
     bot_id: int
@@ -30,6 +32,8 @@ class Lease(msgspec.Struct, gc=False):
     states: dict[str, bytes]
     states_complete: bool = True
     resumed: bool = False
+    sessions: dict[str, SessionRecord] = {}
+    sessions_complete: bool = True
 
 
 class Burial(msgspec.Struct, frozen=True, gc=False):

@@ -1,7 +1,8 @@
-"""The store: where updates, state, deliveries and jobs are kept, as five promises.
+"""The store: where updates, state, sessions, deliveries and jobs are kept, as a handful of promises.
 
     Inbox    what was accepted survives                    ingest
     Turns    one turn per lane at a time, all or nothing   claim → (extend) → settle | release
+    Sessions what flows and conversations remember         get, owned, journal, find, history, …
     Outbox   deliveries leave in order, within limits      claim → settle
     Jobs     work outside the turn                         claim → (extend) → settle
     Upkeep   crash recovery, retention, gauges             reap, prune, gauges
@@ -30,6 +31,7 @@ from posthouse.core.leases import (
     Lease,
     Settlement,
 )
+from posthouse.core.sessions import SessionEvent, SessionRecord
 
 R = TypeVar("R")
 
@@ -57,7 +59,7 @@ class TurnTransaction(Protocol):
         ...
 
     async def commit(self, settlement: Settlement) -> bool:
-        """Settle and commit in this transaction; False when the lease was lost, and then nothing is written."""
+        """Settle and commit in this transaction; False as `Turns.settle` has it, and then nothing is written."""
         ...
 
     async def rollback(self) -> None:
@@ -80,7 +82,11 @@ class Turns(Protocol):
         ...
 
     async def settle(self, settlements: Sequence[Settlement]) -> list[bool]:
-        """Commit many turns at once, each fenced by its lease; per settlement False when the lease was lost."""
+        """Commit many turns at once, each fenced by its lease; per settlement False when nothing of it was written.
+
+        That is when the lease was lost, or when a session that it moves is no longer where the turn saw it (S0-26,
+        B-2): then the lane is free again and its entries run anew, the try counted.
+        """
         ...
 
     async def extend(self, leases: Sequence[Lease]) -> list[Lease]:
@@ -237,10 +243,11 @@ class Upkeep(Protocol):
         """Free what dead processes and overdue leases hold."""
         ...
 
-    async def prune(self, *, seen_s: float, dead_letters_s: float) -> int:
+    async def prune(self, *, seen_s: float, dead_letters_s: float, sessions_s: float = 30 * 86_400.0) -> int:
         """Forget old rows in bounded slices: update ids after `seen_s`, closed dead letters after `dead_letters_s`.
 
-        Returns how many rows went; call again while it is not 0.
+        Sessions, with journal and history, go `sessions_s` after they ended or expired. Returns how many rows went;
+        call again while it is not 0.
         """
         ...
 
@@ -319,6 +326,60 @@ class Desk(Protocol):
         ...
 
 
+class SessionFilter(msgspec.Struct, frozen=True):
+    """Narrows a list of sessions; None means any. `live` leaves out what has ended or expired."""
+
+    bot_id: int | None = None
+    env: str | None = None
+    user_id: int | None = None
+    flow_kind: str | None = None
+    state: str | None = None
+    live: bool = True
+    limit: int = 50
+
+
+class FormatShare(msgspec.Struct, frozen=True):
+    """How many presses of one event named their session in one `format` (`rev`, `id` or `bare`)."""
+
+    flow_kind: str
+    event: str
+    format: str
+    presses: int
+
+
+SessionRecords = list[SessionRecord]
+SessionHistory = list[SessionEvent]
+FormatShares = list[FormatShare]
+
+
+class Sessions(Protocol):
+    """Sessions as they are stored. They change with the commit of a turn alone (`Effects.sessions`)."""
+
+    async def get(self, session_id: str) -> SessionRecord | None:
+        """One session, active or not, or None."""
+        ...
+
+    async def owned(self, bot_id: int, lane: int, user_ids: Sequence[int]) -> SessionRecords:
+        """The active sessions of a lane that these people own (0: those of nobody in particular), newest first."""
+        ...
+
+    async def journal(self, session_id: str) -> list[bytes]:
+        """The journal of a conversation, by ordinal; empty when it has ended."""
+        ...
+
+    async def find(self, filter: SessionFilter) -> SessionRecords:
+        """What an operator looks for, the session that changed last first."""
+        ...
+
+    async def history(self, session_id: str, *, limit: int = 100) -> SessionHistory:
+        """The last `limit` lines of a session's history, oldest first."""
+        ...
+
+    async def formats(self, *, since_s: float) -> FormatShares:
+        """How the presses of the last `since_s` seconds named their sessions: the share of legacy buttons (S0-48)."""
+        ...
+
+
 class Store(Protocol):
     """One database, all promises. Open with `async with`."""
 
@@ -343,6 +404,9 @@ class Store(Protocol):
     @property
     def desk(self) -> Desk: ...
 
+    @property
+    def sessions(self) -> Sessions: ...
+
     async def open(self) -> None:
         """Connect, check the schema and recover what a crash left. Raises `StoreLocked`, `SchemaMismatch`."""
         ...
@@ -353,6 +417,14 @@ class Store(Protocol):
 
     def set_limits(self, bot_id: int, limits: BotLimits) -> None:
         """Tell the outbox the budgets of a bot, before the first claim."""
+        ...
+
+    async def create_tables(self, metadata: Any) -> None:
+        """Create the application tables of a SQLAlchemy `MetaData` that do not exist yet; the store is open."""
+        ...
+
+    def keep_sessions(self, bot_id: int) -> None:
+        """Say that the bot has flows or conversations, before the first claim: its leases bring sessions along."""
         ...
 
 
@@ -375,6 +447,7 @@ __all__ = [
     "Desk",
     "Effects",
     "Filter",
+    "FormatShare",
     "Gauges",
     "Inbox",
     "Jobs",
@@ -382,6 +455,8 @@ __all__ = [
     "Outbox",
     "Reaped",
     "Row",
+    "SessionFilter",
+    "Sessions",
     "Store",
     "TurnTransaction",
     "Turns",

@@ -39,6 +39,7 @@ class CaretakerSettings:
     gauges_every_s: float = 5.0
     seen_s: float = 72 * 3600.0  # how long update ids are remembered; at least 48 h
     dead_letters_s: float = 30 * 86_400.0  # how long a dead letter is kept after it was closed
+    sessions_s: float = 30 * 86_400.0  # how long a session is kept after it ended or expired
     blobs_s: float = 30 * 86_400.0  # how long a file waits to be sent, dead letters included
 
     def __post_init__(self) -> None:
@@ -102,7 +103,9 @@ class Caretaker:
         """Forget old rows, slice by slice, and old blobs."""
         settings, rows = self._settings, 0
         while not self._stopping.is_set():
-            slice_ = await self._upkeep.prune(seen_s=settings.seen_s, dead_letters_s=settings.dead_letters_s)
+            slice_ = await self._upkeep.prune(
+                seen_s=settings.seen_s, dead_letters_s=settings.dead_letters_s, sessions_s=settings.sessions_s
+            )
             if not slice_:
                 break
             rows += slice_

@@ -32,7 +32,7 @@ async def test_a_running_bot_is_right(tmp_path: Path) -> None:
             found = await findings(project, code=0)
             assert found["token"]["detail"].startswith("@")
             assert found["webhook"]["detail"] == "http://127.0.0.1:8080/webhook/echo"
-            assert found["schema"]["detail"] == "0001, as this program wants"
+            assert found["schema"]["detail"] == "0002, as this program wants"
             assert await serving.post(1, "still there") == 200
 
 

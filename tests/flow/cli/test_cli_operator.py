@@ -149,6 +149,6 @@ async def test_before_the_first_start_the_mend_is_named(project: Project) -> Non
     ended = await project.command("inbox")
     assert ended.code == 1
     assert "posthouse migrate" in ended.err
-    assert (await project.command("migrate", "--json", secrets=False)).json == {"before": None, "after": "0001"}
-    assert (await project.command("migrate")).out == "The schema is 0001.\n"
+    assert (await project.command("migrate", "--json", secrets=False)).json == {"before": None, "after": "0002"}
+    assert (await project.command("migrate")).out == "The schema is 0002.\n"
     assert await rows(project, "inbox") == []

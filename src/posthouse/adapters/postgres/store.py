@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from pathlib import Path
 from types import TracebackType
+from typing import Any
 
 from posthouse.adapters.postgres.database import Database, connect_arguments
 from posthouse.adapters.postgres.desk import PostgresDesk
@@ -11,6 +12,7 @@ from posthouse.adapters.postgres.inbox import PostgresInbox
 from posthouse.adapters.postgres.jobs import PostgresJobs
 from posthouse.adapters.postgres.journal import PostgresJournal
 from posthouse.adapters.postgres.outbox import PostgresOutbox
+from posthouse.adapters.postgres.sessions import PostgresSessions
 from posthouse.adapters.postgres.settings import PostgresSettings
 from posthouse.adapters.postgres.transaction import TransactionPool
 from posthouse.adapters.postgres.turns import Bells, PostgresTurns
@@ -37,6 +39,7 @@ class PostgresStore:
         self.jobs = PostgresJobs(self._database, self._worker, bells)
         self.upkeep = PostgresUpkeep(self._database, self._worker, bells)
         self.desk = PostgresDesk(self._database, self.jobs, bells)
+        self.sessions = PostgresSessions(self._database)
 
     async def open(self) -> None:
         """Connect, check the schema, register this process, and free what dead ones held.
@@ -65,6 +68,14 @@ class PostgresStore:
     def set_limits(self, bot_id: int, limits: BotLimits) -> None:
         """Tell the outbox the budgets of a bot, before the first claim."""
         self.outbox.set_limits(bot_id, limits)
+
+    async def create_tables(self, metadata: Any) -> None:
+        """Create the application tables that do not exist yet."""
+        await self._transactions.create_tables(metadata)
+
+    def keep_sessions(self, bot_id: int) -> None:
+        """Let the leases of a bot bring sessions along."""
+        self.turns.session_bots.add(bot_id)
 
     async def __aenter__(self) -> PostgresStore:
         await self.open()

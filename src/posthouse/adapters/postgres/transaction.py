@@ -18,6 +18,8 @@ from typing import TYPE_CHECKING, Any, Protocol, TypeVar
 import asyncpg
 
 from posthouse.adapters.postgres.database import LOST, Database, connect_arguments
+from posthouse.adapters.postgres.worker import LOCK_SPACE
+from posthouse.core.effects import Effects
 from posthouse.core.errors import AuthorError, StoreUnavailable, TransactionTimeout
 from posthouse.core.leases import Lease, Settlement
 
@@ -27,6 +29,8 @@ if TYPE_CHECKING:
 
 R = TypeVar("R")
 
+AGAIN_S = 0.001  # how soon a turn runs again whose session had moved
+
 # Our own clock ends a transaction first; these end it when this process no longer can.
 GRACE_S = 5.0
 
@@ -34,10 +38,17 @@ ENDING = re.compile(r"\s*(commit|end|rollback(?!\s+to)|abort|begin|start\s+trans
 FORBIDDEN = ("commit", "rollback", "close", "detach")
 
 
+def given_back(lease: Lease) -> Settlement:
+    """The end of a lease of which nothing is written: the lane is free again, the try counted."""
+    return Settlement(lease, [], Effects(), delay_s=AGAIN_S)
+
+
 class Settler(Protocol):
     """Who writes the turn's settlement into a transaction."""
 
     async def settle_in(self, connection: Any, settlements: list[Settlement]) -> list[bool]: ...
+
+    async def settle(self, settlements: list[Settlement]) -> list[bool]: ...
 
     def announce(self, settlements: list[Settlement]) -> None: ...
 
@@ -60,6 +71,14 @@ class TransactionPool:
                 raise
         # The pool only notices on use that the server has restarted; it has thrown the old connections away now.
         return await self._open(self._engine, lease, settler, budget_s)
+
+    async def create_tables(self, metadata: Any) -> None:
+        """Create what does not exist yet of a `MetaData`; processes that start together wait for each other."""
+        if self._engine is None:
+            self._engine = _engine(self._database)
+        async with self.named_errors(), self._engine.begin() as connection:
+            await connection.exec_driver_sql(f"SELECT pg_advisory_xact_lock({LOCK_SPACE}, 0)")  # no worker has id 0
+            await connection.run_sync(metadata.create_all)
 
     async def _open(
         self, engine: AsyncEngine, lease: Lease, settler: Settler, budget_s: float
@@ -149,7 +168,7 @@ class PostgresTurnTransaction:
                 raise
 
     async def commit(self, settlement: Settlement) -> bool:
-        """Settle and commit; False when the lease was lost, and then nothing is written.
+        """Settle and commit; False when the lease was lost or a session had moved, and then nothing is written.
 
         The budget must suffice until here; a commit under way is not cut short, because its end would be unknown.
         """
@@ -164,6 +183,8 @@ class PostgresTurnTransaction:
                 await self._end()
         if settled:
             self._settler.announce([settlement])
+        else:  # if the lease still is ours, the lane goes on at once
+            await self._settler.settle([given_back(self._lease)])
         return settled
 
     async def rollback(self) -> None:

@@ -12,6 +12,7 @@ from collections.abc import Sequence
 from operator import itemgetter
 from typing import Any
 
+from posthouse.adapters.postgres import sessions
 from posthouse.adapters.postgres.database import Database, Row, text, texts
 from posthouse.adapters.postgres.doorbell import Doorbell
 from posthouse.adapters.postgres.effects import (
@@ -21,13 +22,15 @@ from posthouse.adapters.postgres.effects import (
     write_jobs_and_timers,
     written,
 )
-from posthouse.adapters.postgres.transaction import PostgresTurnTransaction, TransactionPool
+from posthouse.adapters.postgres.transaction import PostgresTurnTransaction, TransactionPool, given_back
 from posthouse.adapters.postgres.worker import Worker
 from posthouse.core.effects import Effects, StateWrite
 from posthouse.core.entries import Entry
 from posthouse.core.leases import Lease, Settlement
+from posthouse.core.sessions import SessionRecord
 
 STATES_MAX = 8  # how many pieces of state a lease brings along
+SESSIONS_MAX = 16  # how many active sessions; a busy group has more, and is asked for those of one person
 
 
 class Bells:
@@ -55,6 +58,7 @@ class PostgresTurns:
         self._bells = bells
         self._transactions = transactions
         self._ttl_s = database.settings.lease_ttl_s
+        self.session_bots: set[int] = set()  # those whose leases bring sessions along
 
     async def ready(self) -> None:
         """Wait until a lane may be claimable."""
@@ -102,7 +106,21 @@ class PostgresTurns:
                 lease.states_complete = False
         for at, entry_id in tries:
             _single_out(leases[at], entry_id, tries[at, entry_id])
+        await self._read_sessions([lease for lease in leases if lease.bot_id in self.session_bots])
         return leases
+
+    async def _read_sessions(self, leases: list[Lease]) -> None:
+        if not leases:
+            return
+        where = [lease.bot_id for lease in leases], [lease.lane for lease in leases]
+        found: dict[int, list[SessionRecord]] = {}
+        for at, *columns in await self._database.fetch("sessions_of", *where, SESSIONS_MAX):
+            found.setdefault(at - 1, []).append(sessions.record_of(columns))
+        for place, records in found.items():
+            lease = leases[place]
+            lease.sessions_complete = len(records) <= SESSIONS_MAX
+            if lease.sessions_complete:
+                lease.sessions = {record.id: record for record in records}
 
     async def settle(self, settlements: Sequence[Settlement]) -> list[bool]:
         """Commit many turns at once, each fenced by its lease."""
@@ -113,7 +131,7 @@ class PostgresTurns:
         return [answers[id(settlement)] for settlement in settlements]
 
     async def _settle(self, settlements: Sequence[Settlement]) -> list[bool]:
-        if any(s.effects.jobs or s.effects.timers for s in settlements):
+        if any(s.effects.jobs or s.effects.timers or s.effects.sessions for s in settlements):
             answer = await self._database.commit(lambda connection: self.settle_in(connection, settlements))
         else:
             # Safe to repeat after a broken connection: one that had committed finds its entries or its lease gone.
@@ -128,10 +146,13 @@ class PostgresTurns:
         """The same in the transaction of `connection`, which the caller commits. At most one per lane."""
         sql = self._database.sql
         await lock_timers(connection, sql, [s.effects for s in settlements])
-        rows = await connection.fetch(sql["settle"], *settle_columns(settlements, self._ttl_s))
-        answer = written(rows, len(settlements))
+        out = await sessions.conflicts(connection, sql, settlements)
+        possible = [given_back(s.lease) if at in out else s for at, s in enumerate(settlements)]
+        rows = await connection.fetch(sql["settle"], *settle_columns(possible, self._ttl_s))
+        answer = [kept and at not in out for at, kept in enumerate(written(rows, len(settlements)))]
         effects = [s.effects for s, kept in zip(settlements, answer, strict=True) if kept]
         await write_jobs_and_timers(connection, sql, effects)
+        await sessions.write(connection, sql, [e.sessions for e in effects if e.sessions])
         return answer
 
     def announce(self, settlements: Sequence[Settlement]) -> None:

@@ -9,7 +9,7 @@ from posthouse.adapters.postgres.turns import Bells
 from posthouse.adapters.postgres.worker import Worker
 from posthouse.ports.store import Gauges, Reaped
 
-SCHEMA = "0001"  # the newest revision in migrations/versions; a test compares the two
+SCHEMA = "0002"  # the newest revision in migrations/versions; a test compares the two
 
 SLICE = 1_000  # rows of a kind that one statement may delete
 PAGES = 10  # slices of lanes that one call looks at
@@ -39,11 +39,11 @@ class PostgresUpkeep:
             self._bells.jobs.ring()
         return reaped
 
-    async def prune(self, *, seen_s: float, dead_letters_s: float) -> int:
+    async def prune(self, *, seen_s: float, dead_letters_s: float, sessions_s: float = 30 * 86_400.0) -> int:
         """Forget old rows in bounded slices; returns how many rows went; call again while it is not 0."""
         settings = self._database.settings
         rows = await self._database.fetch("prune", seen_s, dead_letters_s, settings.handles_kept_s, SLICE)
-        gone: int = rows[0][0]
+        gone: int = rows[0][0] + (await self._database.fetch("sessions_prune", sessions_s, SLICE))[0][0]
         return gone + await self._prune_lanes()
 
     async def _prune_lanes(self) -> int:

@@ -8,9 +8,10 @@ from typing import Any
 
 import msgspec
 
-from posthouse.adapters.sqlite import rows
+from posthouse.adapters.sqlite import rows, sessions
 from posthouse.adapters.sqlite.core import SqliteCore
 from posthouse.core.effects import Effects, JobRequest, Outgoing, StateWrite, TimerRequest
+from posthouse.core.sessions import SessionChanges, SessionWrite
 
 
 class Written(msgspec.Struct):
@@ -19,6 +20,8 @@ class Written(msgspec.Struct):
     deliveries: list[tuple[int, int, Outgoing]]  # (id, lane key, delivery)
     created_us: int = 0
     states: list[tuple[int, StateWrite]] = []
+    sessions: list[tuple[int, SessionWrite]] = []
+    refused: set[int] = set()  # the turns, by place, whose sessions had moved: nothing of them is written
     jobs: bool = False
     timers: bool = False
 
@@ -28,11 +31,14 @@ def write_effects(core: SqliteCore, connection: sqlite3.Connection, all_effects:
     now_us = core.now_us()
     written = Written([], now_us)
     deliveries: list[Outgoing] = []
+    changes: list[SessionChanges] = []
     for effects in all_effects:
         if effects.deliveries:
             deliveries += effects.deliveries
         if effects.states:
             written.states += [(core.lane_key(write.bot_id, write.lane), write) for write in effects.states]
+        if effects.sessions:
+            changes.append(effects.sessions)
         if effects.jobs:
             written.jobs = True
             for job in effects.jobs:
@@ -43,6 +49,11 @@ def write_effects(core: SqliteCore, connection: sqlite3.Connection, all_effects:
                 write_timer(connection, timer, now_us)
     if written.states:
         write_states(connection, written.states)
+    if changes:
+        sessions.write(connection, changes, core)
+        written.sessions = [
+            (core.lane_key(move.record.bot_id, move.record.lane), move) for change in changes for move in change.writes
+        ]
     if deliveries:
         written.deliveries = write_deliveries(core, connection, deliveries, now_us)
     return written

@@ -7,7 +7,7 @@ from pathlib import Path
 
 from posthouse.core.errors import SchemaMismatch
 
-SCHEMA = "0001"
+SCHEMA = "0002"
 SCRIPTS = Path(__file__).parent / "migrations"
 
 

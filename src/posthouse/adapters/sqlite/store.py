@@ -14,7 +14,7 @@ import fcntl
 import os
 import sqlite3
 from pathlib import Path
-from typing import IO
+from typing import IO, Any
 
 import structlog
 
@@ -25,6 +25,7 @@ from posthouse.adapters.sqlite.jobs import SqliteJobs
 from posthouse.adapters.sqlite.journal import SqliteJournal
 from posthouse.adapters.sqlite.outbox import SqliteOutbox
 from posthouse.adapters.sqlite.schema import check, revision
+from posthouse.adapters.sqlite.sessions import SqliteSessions
 from posthouse.adapters.sqlite.settings import SqliteSettings
 from posthouse.adapters.sqlite.turns import SqliteTurns
 from posthouse.adapters.sqlite.upkeep import SqliteUpkeep
@@ -47,6 +48,7 @@ class SqliteStore:
     jobs: SqliteJobs
     upkeep: SqliteUpkeep
     desk: SqliteDesk
+    sessions: SqliteSessions
 
     def __init__(self, settings: SqliteSettings, clock: Clock | None = None) -> None:
         self.settings = settings
@@ -81,6 +83,7 @@ class SqliteStore:
         self.jobs = SqliteJobs(core, self.turns.entered, self._wrote)
         self.upkeep = SqliteUpkeep(core, self.turns, self.outbox, self.jobs)
         self.desk = SqliteDesk(core, self.turns, self.outbox, self.jobs)
+        self.sessions = SqliteSessions(core)
         for bot_id, limits in self._limits.items():
             self.outbox.budgets.set_limits(bot_id, limits)
         self.turns.recover(connection)
@@ -110,6 +113,22 @@ class SqliteStore:
         self._limits[bot_id] = limits
         if self._core is not None:
             self.outbox.budgets.set_limits(bot_id, limits)
+
+    async def create_tables(self, metadata: Any) -> None:
+        assert self._core is not None
+        lender = self.turns.lender
+
+        def create(connection: sqlite3.Connection) -> None:
+            lent = lender.lend(connection)
+            try:
+                metadata.create_all(lent)
+            finally:
+                lent.close()
+
+        await self._core.writer.submit(create)
+
+    def keep_sessions(self, bot_id: int) -> None:
+        """Nothing to prepare: what a chat remembers is read as a whole, and kept in memory."""
 
     def _wrote(self, written: Written) -> None:
         """Tell the other parts what a commit added."""

@@ -47,10 +47,18 @@ class SqliteTurnTransaction:
 
         def operation(connection: sqlite3.Connection) -> Any:
             self._give_back()
-            return turns.write(connection, accepted)
+            written = turns.write(connection, accepted)
+            if written.refused:
+                raise _Moved  # so that what the author's functions wrote is undone too
+            return written
 
         try:
             written = await self._session.run(operation, last=True)
+        except _Moved:
+            taken[0].settling = False
+            await self.rollback()
+            turns.refuse(taken[0], settlement)
+            return False
         except BaseException:
             taken[0].settling = False
             raise
@@ -65,6 +73,10 @@ class SqliteTurnTransaction:
         if self._connection is not None:
             self._connection.close()
             self._connection = None
+
+
+class _Moved(Exception):
+    """A session of the turn is no longer where the turn saw it."""
 
 
 class Lender:

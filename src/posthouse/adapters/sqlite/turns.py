@@ -14,12 +14,12 @@ from collections.abc import Callable, Sequence
 from functools import partial
 from typing import TypeVar
 
-from posthouse.adapters.sqlite import rows
+from posthouse.adapters.sqlite import rows, sessions
 from posthouse.adapters.sqlite.core import SqliteCore
 from posthouse.adapters.sqlite.deadletters import bury_entry, storable
 from posthouse.adapters.sqlite.effects import Written, write_effects, write_states
 from posthouse.adapters.sqlite.lanes import Lane, LaneBook
-from posthouse.adapters.sqlite.states import Pieces, StateCache
+from posthouse.adapters.sqlite.states import StateCache
 from posthouse.adapters.sqlite.transaction import Lender, SqliteTurnTransaction
 from posthouse.core.effects import StateWrite
 from posthouse.core.entries import Entry, Incoming
@@ -181,19 +181,23 @@ class SqliteTurns:
             attempts = lane.attempts if lane.tries else 0
             resumed = lane.suspects > 0 or attempts > 1
             entries = [entry for _, entry in lane.window[: 1 if resumed else depth]]
-            pieces = self.states.get(lane.key)
-            if pieces is None:
-                unknown.append(lane.key)
+            chat = self.states.get(lane.key)
             head = entries[0]
-            leases.append(
-                Lease(head.bot_id, head.lane, token, attempts or 1, entries, dict(pieces or ()), True, resumed)
-            )
+            lease = Lease(head.bot_id, head.lane, token, attempts or 1, entries, {}, True, resumed)
+            leases.append(lease)
+            if chat is None:
+                unknown.append(lane.key)
+            else:
+                lease.states = chat.pieces.copy()
+                if chat.sessions:
+                    lease.sessions = chat.sessions.copy()
         if unknown:
             loaded = await self.states.load(unknown)
             for lease in leases:
                 found = loaded.get(core.lane_key(lease.bot_id, lease.lane))
                 if found is not None:
-                    lease.states, lease.states_complete = dict(found[0]), found[1]
+                    lease.states, lease.states_complete = found.pieces.copy(), found.complete
+                    lease.sessions, lease.sessions_complete = found.sessions.copy(), found.sessions_complete
         return leases
 
     async def _refill(self, lanes: list[Lane[int]]) -> None:
@@ -266,6 +270,11 @@ class SqliteTurns:
                     lane.settling = False
                 raise
             self.wrote(accepted, written)
+            if written.refused:
+                lost = {id(accepted[place][1]) for place in written.refused}
+                verdicts = [
+                    held and id(settlement) not in lost for held, settlement in zip(verdicts, settlements, strict=True)
+                ]
         return verdicts
 
     def _held_by(self, lease: Lease) -> Lane[int] | None:
@@ -293,6 +302,9 @@ class SqliteTurns:
         core = self._core
         now_us = core.now_us()
         done: list[int] = []
+        refused = _refused(connection, accepted)
+        if refused:
+            accepted = [taken for place, taken in enumerate(accepted) if place not in refused]
         for lane, settlement, keys in accepted:
             done += keys
             lease = settlement.lease
@@ -312,7 +324,9 @@ class SqliteTurns:
             ).rowcount
             if finished != len(chunk):
                 raise AssertionError(f"{len(chunk) - finished} entries were finished before: nothing is written")
-        return write_effects(core, connection, [settlement.effects for _, settlement, _ in accepted])
+        written = write_effects(core, connection, [settlement.effects for _, settlement, _ in accepted])
+        written.refused = refused
+        return written
 
     def _postpone(self, connection: sqlite3.Connection, lane: Lane[int], settlement: Settlement, now_us: int) -> None:
         """Keep the head's attempts and back-off, or the hold, over a restart."""
@@ -336,8 +350,11 @@ class SqliteTurns:
     def wrote(self, accepted: list[Accepted], written: Written) -> None:
         """Follow the commit in memory."""
         book = self.book
-        for lane, settlement, keys in accepted:
+        for place, (lane, settlement, keys) in enumerate(accepted):
             lane.settling = False
+            if place in written.refused:
+                self.refuse(lane, settlement)
+                continue
             if keys:
                 book.remove(lane, keys, _size)
                 if lane.suspects:
@@ -350,10 +367,18 @@ class SqliteTurns:
                 self._rest(lane, settlement)
             else:
                 book.unlease(lane)
-        self.states.written(written.states)
+        self.states.written(written.states, written.sessions)
         self._wrote(written)
         if book.has_ready or book.next_due() is not None:
             self._ready.set()
+
+    def refuse(self, lane: Lane[int], settlement: Settlement) -> None:
+        """A session of the turn had moved: the lane is free again, its head's try counted, its chat read anew."""
+        self.states.forget(lane.key)
+        if lane.window:
+            lane.count(lane.window[0][0], max(1, settlement.lease.attempts))
+        self.book.unlease(lane)
+        self._ready.set()
 
     def _rest(self, lane: Lane[int], settlement: Settlement) -> None:
         """Let a lane back off, its head with the tries that it had."""
@@ -414,9 +439,9 @@ class SqliteTurns:
         if not names:
             return {}
         key = self._core.lane_key(bot_id, lane)
-        pieces: Pieces | None = self.states.get(key)
-        if pieces is not None:
-            return {name: pieces[name] for name in names if name in pieces}
+        chat = self.states.get(key)
+        if chat is not None:
+            return {name: chat.pieces[name] for name in names if name in chat.pieces}
 
         def query(connection: sqlite3.Connection) -> dict[str, bytes]:
             return dict(
@@ -457,6 +482,12 @@ def _which_are_new(connection: sqlite3.Connection, entries: list[int], mark: int
         verdicts.append(entry in new)
         new.discard(entry)  # the same update twice in one batch: the first is stored
     return verdicts
+
+
+def _refused(connection: sqlite3.Connection, accepted: list[Accepted]) -> set[int]:
+    """The turns whose sessions are no longer where they saw them, by place."""
+    all_changes = [settlement.effects.sessions for _, settlement, _ in accepted]
+    return sessions.conflicts(connection, all_changes) if any(all_changes) else set()
 
 
 def _size(entry: Entry) -> int:

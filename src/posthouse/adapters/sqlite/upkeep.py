@@ -5,6 +5,7 @@ from __future__ import annotations
 import sqlite3
 from functools import partial
 
+from posthouse.adapters.sqlite import sessions
 from posthouse.adapters.sqlite.core import SqliteCore
 from posthouse.adapters.sqlite.jobs import SqliteJobs
 from posthouse.adapters.sqlite.outbox import SqliteOutbox
@@ -30,8 +31,9 @@ class SqliteUpkeep:
         now = self._core.clock.now()
         return Reaped(self._turns.reap(now), self._outbox.reap(now), await self._jobs.reap())
 
-    async def prune(self, *, seen_s: float, dead_letters_s: float) -> int:
+    async def prune(self, *, seen_s: float, dead_letters_s: float, sessions_s: float = 30 * 86_400.0) -> int:
         now_us = self._core.now_us()
+        sessions_us = now_us - int(sessions_s * 1_000_000)
         seen_us = now_us - int(seen_s * 1_000_000)
         dead_us = now_us - int(dead_letters_s * 1_000_000)
 
@@ -55,7 +57,7 @@ class SqliteUpkeep:
                 " (SELECT max(newest.fire_us) FROM cron_fire AS newest WHERE newest.name = cron_fire.name)",
                 (seen_us,),
             ).rowcount
-            return gone, end or 0
+            return gone + sessions.prune(connection, sessions_us, SLICE), end or 0
 
         total = 0
         for _ in range(SLICES):

@@ -13,6 +13,7 @@ from __future__ import annotations
 import asyncio
 import itertools
 import sqlite3
+from collections import Counter
 from collections.abc import Callable, Iterable, Sequence
 from dataclasses import dataclass, field
 from typing import Any, TypeVar
@@ -34,8 +35,9 @@ from posthouse.core.leases import (
     Lease,
     Settlement,
 )
+from posthouse.core.sessions import SessionChanges, SessionEvent, SessionRecord, moved
 from posthouse.ports.clock import Clock
-from posthouse.ports.store import BotLimits, Cron, Filter, Gauges, Reaped, Row
+from posthouse.ports.store import BotLimits, Cron, Filter, FormatShare, Gauges, Reaped, Row, SessionFilter
 
 R = TypeVar("R")
 LaneKey = tuple[int, int]
@@ -140,6 +142,9 @@ class Model:
     seen: dict[tuple[int, int], float] = field(default_factory=dict)
     lanes: dict[LaneKey, Lane] = field(default_factory=dict)
     states: dict[LaneKey, dict[str, bytes]] = field(default_factory=dict)
+    sessions: dict[str, SessionRecord] = field(default_factory=dict)
+    history: list[SessionEvent] = field(default_factory=list)
+    journals: dict[str, dict[int, bytes]] = field(default_factory=dict)
     calls: dict[tuple[int, int, int], dict[int, CallRecord]] = field(default_factory=dict)
     outbox: dict[int, Delivery] = field(default_factory=dict)
     handles: dict[tuple[int, int, str], int] = field(default_factory=dict)
@@ -184,6 +189,17 @@ class Model:
             else:
                 pieces[write.name] = write.data
 
+    def change(self, changes: SessionChanges) -> None:
+        """What a turn wants of sessions; one that ends loses its journal."""
+        for write in changes.writes:
+            self.sessions[write.record.id] = write.record
+        for entry in changes.journal:
+            self.journals.setdefault(entry.session_id, {})[entry.ordinal] = entry.record
+        for write in changes.writes:
+            if not self.sessions[write.record.id].is_active:
+                self.journals.pop(write.record.id, None)
+        self.history += changes.events
+
     def queue(self, request: JobRequest, now: float) -> int | None:
         key = request.unique_key
         if key is not None and any(
@@ -213,6 +229,8 @@ class Model:
         for timer in effects.timers:
             self.time(timer, now)
         self.write(effects.states)
+        if effects.sessions:
+            self.change(effects.sessions)
 
     def crashed(self, now: float) -> Reaped:
         """Free what a dead process held: it may have run, or may have been sent."""
@@ -351,6 +369,11 @@ class ModelTurns(_Part):
             entries=[lane.entries[i] for i in entry_ids],
             states=dict(self.model.states.get(key, {})),
             resumed=resumed,
+            sessions={
+                session.id: session
+                for session in self.model.sessions.values()
+                if (session.bot_id, session.lane) == key and session.is_active
+            },
         )
 
     async def claim(self, limit: int, depth: int) -> list[Lease]:
@@ -369,6 +392,11 @@ class ModelTurns(_Part):
         lease, now = settlement.lease, self.clock.now()
         lane = self.lane_of(lease)
         if lane is None:
+            return False
+        changes = settlement.effects.sessions
+        known = {session.id: (session.state, session.rev) for session in self.model.sessions.values()}
+        if changes and moved(changes.writes, known) is not None:
+            lane.held, lane.due_at = None, now
             return False
         for burial in settlement.buried:
             self.bury(lane, burial)
@@ -418,6 +446,51 @@ class ModelTurns(_Part):
 
     async def write_states(self, writes: Sequence[StateWrite]) -> None:
         self.model.write(writes)
+
+
+class ModelSessions(_Part):
+    async def get(self, session_id: str) -> SessionRecord | None:
+        return self.model.sessions.get(session_id)
+
+    def _newest_first(self) -> list[SessionRecord]:
+        return sorted(self.model.sessions.values(), key=lambda session: session.updated_at, reverse=True)
+
+    async def owned(self, bot_id: int, lane: int, user_ids: Sequence[int]) -> list[SessionRecord]:
+        return [
+            session
+            for session in self._newest_first()
+            if (session.bot_id, session.lane) == (bot_id, lane)
+            and session.is_active
+            and session.owner.user_id in user_ids
+        ]
+
+    async def journal(self, session_id: str) -> list[bytes]:
+        return [record for _, record in sorted(self.model.journals.get(session_id, {}).items())]
+
+    async def find(self, filter: SessionFilter) -> list[SessionRecord]:
+        found = [
+            session
+            for session in self._newest_first()
+            if filter.bot_id in (None, session.bot_id)
+            and filter.env in (None, session.env)
+            and filter.user_id in (None, session.owner.user_id)
+            and filter.flow_kind in (None, session.flow_kind)
+            and filter.state in (None, session.state)
+            and (not filter.live or session.is_live(self.clock.now()))
+        ]
+        return found[: filter.limit]
+
+    async def history(self, session_id: str, *, limit: int = 100) -> list[SessionEvent]:
+        return [event for event in self.model.history if event.session_id == session_id][-limit:]
+
+    async def formats(self, *, since_s: float) -> list[FormatShare]:
+        since = self.clock.now() - since_s
+        counted = Counter(
+            (event.flow_kind, event.event, event.format)
+            for event in self.model.history
+            if event.format and event.at >= since
+        )
+        return [FormatShare(*key, presses) for key, presses in sorted(counted.items())]
 
 
 class ModelJournal(_Part):
@@ -715,8 +788,22 @@ class ModelUpkeep(_Part):
                 reaped.jobs += 1
         return reaped
 
-    async def prune(self, *, seen_s: float, dead_letters_s: float) -> int:
+    async def prune(self, *, seen_s: float, dead_letters_s: float, sessions_s: float = 30 * 86_400.0) -> int:
         now, model = self.clock.now(), self.model
+        over = [
+            session.id
+            for session in model.sessions.values()
+            if (not session.is_active and session.updated_at < now - sessions_s)
+            or (session.expires_at is not None and session.expires_at < now - sessions_s)
+        ]
+        for id in over:
+            del model.sessions[id]
+            model.journals.pop(id, None)
+        model.history = [
+            event
+            for event in model.history
+            if event.session_id not in over and (event.session_id or event.at >= now - sessions_s)
+        ]
         waiting = {(key[0], entry_id) for key, lane in model.lanes.items() for entry_id in lane.entries}
         old = [key for key, at in model.seen.items() if at < now - seen_s and key not in waiting]
         closed = [d.id for d in model.dead.values() if d.closed_at is not None and d.closed_at < now - dead_letters_s]
@@ -724,7 +811,7 @@ class ModelUpkeep(_Part):
             del model.seen[key]
         for number in closed:
             del model.dead[number]
-        return len(old) + len(closed)
+        return len(old) + len(closed) + len(over)
 
     async def gauges(self) -> Gauges:
         model, now = self.model, self.clock.now()
@@ -941,6 +1028,7 @@ class ModelStore:
         self.jobs = ModelJobs(self)
         self.upkeep = ModelUpkeep(self)
         self.desk = ModelDesk(self)
+        self.sessions = ModelSessions(self)
 
     async def open(self) -> None:
         """Recover what a crash left."""
@@ -961,3 +1049,10 @@ class ModelStore:
 
     def set_limits(self, bot_id: int, limits: BotLimits) -> None:
         self.outbox.limits[bot_id] = limits
+
+    async def create_tables(self, metadata: Any) -> None:
+        with self.model.engine.begin() as connection:
+            metadata.create_all(connection)
+
+    def keep_sessions(self, bot_id: int) -> None:
+        """A lease of the model always brings them along."""

@@ -1,0 +1,185 @@
+"""Sessions: state and data of one flow or conversation for one person.
+
+A *session* is one row. It changes by a compare-and-set on its state **and** its revision (`rev`, B-2), and only with
+the commit of a turn of its lane; so a press, a finished job and a timer never race each other, and a button that
+carries an old revision never acts. What happened to a session is its *history*; what a conversation has answered and
+done so far is its *journal*. Both are written with the same commit.
+
+    SessionWrite   id, state and rev that must still be there ──► the whole new row
+    SessionEvent   one line of history: a transition, or a reject with its reason
+    JournalWrite   one entry of a conversation's journal, never changed afterwards
+
+A session that ends (`is_active` False) loses its journal with the same commit; its row and history stay for a while.
+"""
+
+from __future__ import annotations
+
+import secrets
+from collections.abc import Iterable, Mapping
+from enum import StrEnum
+
+import msgspec
+
+SESSION_ID_LENGTH = 10
+_ALPHABET = "0123456789ABCDEFGHIJKLMNOPQRSTUVWXYZabcdefghijklmnopqrstuvwxyz"
+_choose = secrets.SystemRandom().choices
+
+
+class Reason(StrEnum):
+    """Why an event was rejected: one closed list for every flow and every log line (B-1).
+
+    A flow may attach a detail of its own (`wrong_step`, `already_generating`), which never replaces the reason.
+    """
+
+    NOT_FOUND = "not_found"
+    WRONG_OWNER = "wrong_owner"
+    WRONG_FLOW = "wrong_flow"
+    WRONG_STATE = "wrong_state"
+    STALE_REV = "stale_rev"
+    ALREADY_DONE = "already_done"
+    IN_PROGRESS = "in_progress"
+    EXPIRED = "expired"
+    LEGACY_FORMAT = "legacy_format"
+    DB_ERROR = "db_error"
+
+
+class Strategy(StrEnum):
+    """Whose a session is: which parts of (bot, chat, user, thread) are its key (B-22)."""
+
+    USER_IN_CHAT = "user_in_chat"
+    """Each person has their own in each chat."""
+    CHAT = "chat"
+    """Everybody in a chat shares one."""
+    GLOBAL_USER = "global_user"
+    """A person has one for all chats."""
+    USER_IN_TOPIC = "user_in_topic"
+    """Each person has their own in each topic of a chat."""
+    CHAT_TOPIC = "chat_topic"
+    """Everybody in a topic shares one."""
+
+
+class Owner(msgspec.Struct, frozen=True, gc=False):
+    """Who a session belongs to; 0 where that part is not in the key of its strategy."""
+
+    user_id: int = 0
+    chat_id: int = 0
+    thread_id: int = 0
+
+
+def owner_of(strategy: Strategy, *, user_id: int, chat_id: int, thread_id: int) -> Owner:
+    """The key of a session under `strategy`, for an event of this person in this chat and topic."""
+    match strategy:
+        case Strategy.USER_IN_CHAT:
+            return Owner(user_id, chat_id)
+        case Strategy.CHAT:
+            return Owner(0, chat_id)
+        case Strategy.GLOBAL_USER:
+            return Owner(user_id)
+        case Strategy.USER_IN_TOPIC:
+            return Owner(user_id, chat_id, thread_id)
+        case Strategy.CHAT_TOPIC:
+            return Owner(0, chat_id, thread_id)
+
+
+class SessionRecord(msgspec.Struct, gc=False):
+    """One row of `sessions`. Moments in epoch seconds; `expires_at` None lives until it ends.
+
+    `lane` is the lane whose turns load it. The active UI message (S0-8) is `ui_message_id` in `ui_chat_id` once a
+    press has told its id, and until then the `ui_handle` under which it was sent. `version` is a conversation's.
+    """
+
+    id: str
+    bot_id: int
+    lane: int
+    env: str
+    flow_kind: str
+    owner: Owner
+    state: str
+    rev: int = 1
+    is_active: bool = True
+    data: bytes = b"{}"
+    ui_chat_id: int | None = None
+    ui_message_id: int | None = None
+    ui_handle: str | None = None
+    version: str = ""
+    created_at: float = 0.0
+    updated_at: float = 0.0
+    expires_at: float | None = None
+
+    def is_live(self, now: float) -> bool:
+        """Whether it can still act: neither ended nor idle for longer than its flow allows."""
+        return self.is_active and (self.expires_at is None or self.expires_at > now)
+
+
+class SessionWrite(msgspec.Struct, gc=False):
+    """The new row of a session, if it still has `from_state` and `from_rev`; `from_rev` 0 makes it."""
+
+    record: SessionRecord
+    from_state: str = ""
+    from_rev: int = 0
+
+
+class SessionEvent(msgspec.Struct, gc=False):
+    """One line of a session's history. `to_state` None is a reject, and then `reason` says why.
+
+    `format` is how a press named its session: `rev`, `id` or `bare` (legacy); empty for what was no press.
+    `at` in epoch seconds. A press whose session is not known has an empty `session_id`.
+    """
+
+    session_id: str
+    bot_id: int
+    flow_kind: str
+    event: str
+    from_state: str
+    to_state: str | None
+    rev: int
+    reason: str = ""
+    detail: str = ""
+    format: str = ""
+    trace: str = ""
+    at: float = 0.0
+
+
+class JournalWrite(msgspec.Struct, gc=False):
+    """The `ordinal`-th entry of a conversation's journal, a JSON value."""
+
+    session_id: str
+    ordinal: int
+    record: bytes
+
+
+class SessionChanges(msgspec.Struct, gc=False):
+    """What one turn wants to happen to sessions, together with the rest of its effects."""
+
+    writes: list[SessionWrite] = []
+    events: list[SessionEvent] = []
+    journal: list[JournalWrite] = []
+
+    def __bool__(self) -> bool:
+        return bool(self.writes or self.events or self.journal)
+
+    def __iadd__(self, other: SessionChanges) -> SessionChanges:
+        self.writes += other.writes
+        self.events += other.events
+        self.journal += other.journal
+        return self
+
+
+def new_session_id() -> str:
+    """An id that fits a button and cannot be guessed: 59 bits in 10 characters (B-3)."""
+    return "".join(_choose(_ALPHABET, k=SESSION_ID_LENGTH))
+
+
+def moved(writes: Iterable[SessionWrite], known: Mapping[str, tuple[str, int]]) -> str | None:
+    """The first session that is not where a write expects it, or None: the compare of the compare-and-set.
+
+    `known` has (state, rev) of the sessions that are stored. Later writes of the same session follow the earlier ones.
+    """
+    now = dict(known)
+    for write in writes:
+        record = write.record
+        expected = (write.from_state, write.from_rev) if write.from_rev else None
+        if now.get(record.id) != expected:
+            return record.id
+        now[record.id] = (record.state, record.rev)
+    return None
