@@ -117,10 +117,10 @@ def test_a_document_of_bytes_waits_to_be_stowed() -> None:
     act.document(Path("/tmp/photo.png"))
     act.document(b"x")
     assert act.uploads is not None
-    assert [(upload.field, upload.source) for upload in act.uploads] == [
-        ("document", b"%PDF"),
-        ("document", Path("/tmp/photo.png")),
-        ("document", b"x"),
+    assert [(upload.path, upload.source) for upload in act.uploads] == [
+        (("document",), b"%PDF"),
+        (("document",), Path("/tmp/photo.png")),
+        (("document",), b"x"),
     ]
     assert [json.loads(upload.delivery.payload)["document"] for upload in act.uploads] == [
         "a.pdf",

@@ -14,4 +14,11 @@ class TelegramGateway(Protocol):
         """
         ...
 
+    async def download(self, token: str, file_path: str, *, size_max_bytes: int, timeout_s: float = 60.0) -> bytes:
+        """The bytes of a file, by the `file_path` that `getFile` gave.
+
+        Raises `Refused` when there is none or it is larger, and `Unreachable` when there was no usable answer.
+        """
+        ...
+
     async def close(self) -> None: ...

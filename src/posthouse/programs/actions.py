@@ -1,8 +1,8 @@
 """What a handler or a job may ask for. Every method here only writes down an effect; nothing happens until the commit.
 
-    say, edit, delete, document, answer, call     → deliveries, sent in order after the commit
-    enqueue                                       → a job
-    after, cancel_timer                           → a timer
+    say, edit, delete, document, photo, answer, call   → deliveries, sent in order after the commit
+    enqueue                                            → a job
+    after, cancel_timer                                → a timer
 
 A message that will be edited later gets a `handle`, a name within its chat: `say("…", handle="status")`, then
 `edit("status", "…")` in this turn or in any later one. The sender knows the message id by then.
@@ -12,6 +12,7 @@ from __future__ import annotations
 
 import time
 from collections.abc import Callable, Mapping
+from dataclasses import dataclass
 from datetime import datetime, timedelta
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
@@ -37,12 +38,36 @@ if TYPE_CHECKING:
 HANDLE_FIELD = "posthouse_handle"  # stands in for `message_id` until the sender resolves it
 
 
+@dataclass(frozen=True, slots=True)
+class Kept:
+    """A file that is in the blob store already, by its key: what `Job.keep` returned. It stays for 30 days."""
+
+    key: str
+
+
+@dataclass(frozen=True, slots=True)
+class File:
+    """A file to send: bytes, or a `Path` on this machine, copied to the blob store before the commit; or `Kept`.
+
+    It may stand wherever a method takes a file, however deep: `call("createNewStickerSet", stickers=[{"sticker":
+    File(webp, "1.webp"), …}])`.
+    """
+
+    source: bytes | Path | Kept
+    filename: str = ""
+
+    @property
+    def name(self) -> str:
+        """What people see: the name given, or the path's."""
+        return self.filename or (self.source.name if isinstance(self.source, Path) else "file")
+
+
 class Upload(msgspec.Struct):
-    """A file named by an effect; the runtime stows it among the blobs before the commit."""
+    """A file of an effect, and where in its parameters; the runtime stows it among the blobs before the commit."""
 
     delivery: Outgoing
-    field: str
-    source: bytes | Path
+    path: tuple[str | int, ...]
+    source: bytes | Path | Kept
 
 
 class Actions:
@@ -136,19 +161,49 @@ class Actions:
 
         Bytes and paths are copied to the blob store before the commit, so the file may change or vanish afterwards.
         """
-        body: dict[str, Any] = {"chat_id": self._target(chat_id)}
-        if caption is not None:
-            body["caption"] = caption
-        body.update(parameters)
-        if isinstance(file, str):
-            body["document"] = file
-            self._deliver("sendDocument", body, handle=handle)
-            return
-        name = filename or (file.name if isinstance(file, Path) else "document")
-        body["document"] = name
-        delivery = self._deliver("sendDocument", body, handle=handle)
-        self.uploads = self.uploads or []
-        self.uploads.append(Upload(delivery, "document", file))
+        given = (
+            file if isinstance(file, str) else File(file, filename or ("document" if isinstance(file, bytes) else ""))
+        )
+        body = {"document": given, "caption": caption} | parameters
+        self._send("sendDocument", body, chat_id=chat_id, handle=handle)
+
+    def photo(
+        self,
+        photo: File | str,
+        *,
+        chat_id: int | str | None = None,
+        caption: str | None = None,
+        reply_markup: Any = None,
+        handle: str | None = None,
+        **parameters: Any,
+    ) -> None:
+        """Send a photo of up to 10 MB: a `File`, or a string that is a `file_id` or URL."""
+        body = {"photo": photo, "caption": caption, "reply_markup": reply_markup} | parameters
+        self._send("sendPhoto", body, chat_id=chat_id, handle=handle)
+
+    def sticker(self, sticker: File | str, *, chat_id: int | str | None = None, **parameters: Any) -> None:
+        """Send a sticker: a `File` (WebP of 512 pixels), or a string that is a `file_id` or URL."""
+        self._send("sendSticker", {"sticker": sticker} | parameters, chat_id=chat_id)
+
+    def edit_photo(
+        self,
+        message: str | int,
+        photo: File | str,
+        *,
+        chat_id: int | str | None = None,
+        caption: str | None = None,
+        reply_markup: Any = None,
+        **parameters: Any,
+    ) -> None:
+        """Put another photo and caption in the place of a photo message's."""
+        media = {"type": "photo", "media": photo, "caption": caption} | parameters
+        body = self._message(message, chat_id) | {"media": _without_none(media), "reply_markup": reply_markup}
+        self._deliver_files("editMessageMedia", _without_none(body))
+
+    def edit_markup(self, message: str | int, reply_markup: Any = None, *, chat_id: int | str | None = None) -> None:
+        """Replace the inline keyboard of a message; without one it is taken away."""
+        body = self._message(message, chat_id) | {"reply_markup": reply_markup}
+        self._deliver("editMessageReplyMarkup", _without_none(body))
 
     def call(
         self,
@@ -161,8 +216,8 @@ class Actions:
     ) -> None:
         """Any Bot API method, as an aiogram method object or by name: `call(SendDice(chat_id=7))`, `call("sendDice")`.
 
-        A name that takes a `chat_id` gets the chat of the turn when none is given. Files need `document`, a
-        `file_id` or a URL.
+        A name that takes a `chat_id` gets the chat of the turn when none is given. A file is a `File`, a `file_id` or
+        a URL.
         """
         if isinstance(method, str):
             name, body = method, parameters
@@ -174,7 +229,7 @@ class Actions:
                 body[field] = _unix(value)
         if name.startswith("send") and "chat_id" not in body and self.chat_id is not None:
             body["chat_id"] = self.chat_id
-        self._deliver(name, body, handle=handle, priority=priority, when_uncertain=when_uncertain)
+        self._deliver_files(name, body, handle=handle, priority=priority, when_uncertain=when_uncertain)
 
     def enqueue(
         self,
@@ -245,6 +300,19 @@ class Actions:
         field = "message_id" if isinstance(message, int) else HANDLE_FIELD
         return {"chat_id": self._target(chat_id), field: message}
 
+    def _send(
+        self, method: str, body: Mapping[str, Any], *, chat_id: int | str | None, handle: str | None = None
+    ) -> None:
+        self._deliver_files(method, {"chat_id": self._target(chat_id)} | _without_none(body), handle=handle)
+
+    def _deliver_files(self, method: str, body: Mapping[str, Any], **options: Any) -> None:
+        """Deliver what may have files in it."""
+        files: list[tuple[tuple[str | int, ...], File]] = []
+        delivery = self._deliver(method, lifted(body, (), files), **options)
+        for path, file in files:
+            self.uploads = self.uploads or []
+            self.uploads.append(Upload(delivery, path, file.source))
+
     def _deliver(
         self,
         method: str,
@@ -264,6 +332,22 @@ class Actions:
         )
         self.effects.deliveries.append(delivery)
         return delivery
+
+
+def lifted(value: Any, path: tuple[str | int, ...], files: list[tuple[tuple[str | int, ...], File]]) -> Any:
+    """The value with each file replaced by its name, which the runtime replaces once more; `files` says where."""
+    if isinstance(value, File):
+        files.append((path, value))
+        return value.name
+    if isinstance(value, Mapping):
+        return {name: lifted(item, (*path, name), files) for name, item in value.items()}
+    if isinstance(value, list | tuple):
+        return [lifted(item, (*path, place), files) for place, item in enumerate(value)]
+    return value
+
+
+def _without_none(body: Mapping[str, Any]) -> dict[str, Any]:
+    return {name: value for name, value in body.items() if value is not None}
 
 
 def plain_parameters(method: TelegramMethod[Any]) -> dict[str, Any]:

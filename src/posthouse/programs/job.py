@@ -3,12 +3,30 @@
 from __future__ import annotations
 
 from collections.abc import Awaitable, Callable, Generator
-from typing import Any
+from typing import Any, Protocol
 
 import msgspec
 
+from posthouse.core.errors import AuthorError
 from posthouse.core.leases import JobLease
 from posthouse.programs.actions import Actions
+
+DOWNLOAD_BYTES_MAX = 20 * 1024 * 1024
+"""What Telegram's own server lets a bot download."""
+
+
+class JobReach(Protocol):
+    """What a job can reach while it runs; the runtime gives it."""
+
+    async def call(self, job: Job, method: str, parameters: dict[str, Any]) -> Any: ...
+
+    async def download(self, job: Job, file_id: str, size_max_bytes: int) -> bytes: ...
+
+    async def keep(self, content: bytes) -> str: ...
+
+    def model(self, name: str) -> Any:
+        """A `posthouse.ports.model.LanguageModel`, or None."""
+        ...
 
 
 class Job(Actions):
@@ -19,7 +37,7 @@ class Job(Actions):
     back-off. Source: S1-45, architecture §9.
     """
 
-    __slots__ = ("_progress", "attempt", "attempts_max", "bot", "cancelled", "id", "queue", "task")
+    __slots__ = ("_progress", "_reach", "attempt", "attempts_max", "bot", "cancelled", "id", "queue", "task")
 
     def __init__(
         self,
@@ -27,6 +45,7 @@ class Job(Actions):
         *,
         bot: str = "",
         progress: Callable[[Job, str], None] | None = None,
+        reach: JobReach | None = None,
     ) -> None:
         lane = lease.lane
         super().__init__(
@@ -44,6 +63,7 @@ class Job(Actions):
         self.bot = bot
         self.cancelled = False
         self._progress = progress
+        self._reach = reach
 
     def progress(self, text: str) -> Awaitable[None]:
         """Show `text` in the chat now: one message that is edited in place, at most about once in 2 s.
@@ -54,6 +74,32 @@ class Job(Actions):
         if self._progress is not None and self.chat_id is not None:
             self._progress(self, text)
         return _BREATH
+
+    async def telegram(self, method: str, **parameters: Any) -> Any:
+        """Call the Bot API now and return its result: for what a job must know before it goes on. Files are `File`s.
+
+        Nothing of it waits for the commit, and a job that runs again calls again: use it for reads, and for calls that
+        may be repeated. What people are to see goes by `say`, `photo`, … Raises `Refused`, `Unreachable`, and
+        `Retryable` for a 429.
+        """
+        return await self._reached().call(self, method, parameters)
+
+    async def download(self, file_id: str, *, size_max_bytes: int = DOWNLOAD_BYTES_MAX) -> bytes:
+        """The bytes of a file that a person sent. Raises `Refused` when it is gone or larger than allowed."""
+        return await self._reached().download(self, file_id, size_max_bytes)
+
+    async def keep(self, content: bytes) -> str:
+        """Put bytes into the blob store, and return their key: a later turn sends them as `File(Kept(key))`."""
+        return await self._reached().keep(content)
+
+    def model(self, name: str = "default") -> Any:
+        """The language model `[models.NAME]` of the configuration (`posthouse.ports.model.LanguageModel`), or None."""
+        return self._reached().model(name)
+
+    def _reached(self) -> JobReach:
+        if self._reach is None:
+            raise AuthorError(f"job {self.task} runs without a platform, so it reaches neither Telegram nor files")
+        return self._reach
 
     @property
     def progress_handle(self) -> str:

@@ -11,7 +11,7 @@ import msgspec
 
 from posthouse.core.errors import Terminal
 from posthouse.ports.blobs import Blobs
-from posthouse.programs.actions import Actions
+from posthouse.programs.actions import Actions, Kept
 from posthouse.telegram.files import blob_field
 
 CHUNK_BYTES = 1024 * 1024
@@ -28,13 +28,19 @@ class Stow:
         """Raises `Terminal` when a file is missing, unreadable or larger than Telegram's 50 MB."""
         for upload in actions.uploads or ():
             parameters = msgspec.json.decode(upload.delivery.payload)
-            filename = parameters[upload.field]
+            *way, last = upload.path
+            place = parameters
+            for step in way:
+                place = place[step]
+            filename = place[last]
             if isinstance(upload.source, bytes):
                 _check(filename, len(upload.source))
                 key = await self._blobs.put(upload.source)
+            elif isinstance(upload.source, Kept):
+                key = upload.source.key
             else:
                 key = await self._put_file(upload.source)
-            parameters[upload.field] = blob_field(key, filename)
+            place[last] = blob_field(key, filename)
             upload.delivery.payload = msgspec.json.encode(parameters)
         actions.uploads = None
 

@@ -45,7 +45,7 @@ from posthouse.core.retry import RetryPolicy
 from posthouse.ports.clock import Clock
 from posthouse.ports.store import Jobs, Outbox
 from posthouse.programs.actions import Actions
-from posthouse.programs.job import Job, job_arguments
+from posthouse.programs.job import Job, JobReach, job_arguments
 from posthouse.programs.program import JobSpec
 from posthouse.runtime.metrics import Metrics
 from posthouse.runtime.timers import first_of
@@ -129,6 +129,7 @@ class Workers:
         settings: WorkerSettings | None = None,
         stow: Stow | None = None,
         nudge_timers: Callable[[], None] | None = None,
+        reach: JobReach | None = None,
     ) -> None:
         self._jobs = jobs
         self._outbox = outbox
@@ -139,6 +140,7 @@ class Workers:
         self._settings = settings or WorkerSettings()
         self._stow = stow
         self._nudge_timers = nudge_timers
+        self._reach = reach
         self._limits = _limits(specs, self._settings)
         self._threads = asyncio.Semaphore(self._settings.threads_max)
         self._runs: set[_Run] = set()
@@ -228,7 +230,7 @@ class Workers:
 
     def _start(self, lease: JobLease) -> None:
         progress = _Progress(self._outbox, lease, self._clock, self._settings.progress_every_s)
-        job = Job(lease, bot=self._bots.get(lease.bot_id, ""), progress=progress.show)
+        job = Job(lease, bot=self._bots.get(lease.bot_id, ""), progress=progress.show, reach=self._reach)
         run = _Run(lease, job, progress)
         self._runs.add(run)
         self._busy[lease.queue] += 1

@@ -18,6 +18,7 @@ import mimetypes
 import secrets
 from collections.abc import AsyncIterator
 from typing import Any
+from urllib.parse import quote
 
 import aiohttp
 import msgspec
@@ -95,6 +96,28 @@ class BotApiGateway:
                 timeout_s += upload.length / UPLOAD_BYTES_PER_S
                 return await self._call(token, method, upload.stream(), upload.headers, timeout_s)
         return await self._call(token, method, payload or b"{}", _JSON, timeout_s)
+
+    async def download(self, token: str, file_path: str, *, size_max_bytes: int, timeout_s: float = 60.0) -> bytes:
+        session = self._session or self._open_session()
+        content: bytes | Unreachable | Refused
+        try:
+            async with session.get(
+                URL(f"{self._api_url}/file/bot{token}/{quote(file_path)}", encoded=True),
+                allow_redirects=False,
+                proxy=self._proxy,
+                timeout=self._timeout(timeout_s),
+            ) as response:
+                if response.status != 200:
+                    content = Refused("download", response.status, f"there is no file {file_path!r}")
+                else:
+                    content = await _read_at_most(response, size_max_bytes)
+        except _NO_CONNECTION as error:
+            content = Unreachable("download", f"no connection to {self._api_url}: {_safe(error)}", sent=False)
+        except (aiohttp.ClientError, OSError, ValueError) as error:  # OSError: TimeoutError is one
+            content = Unreachable("download", f"the connection broke: {_safe(error)}", sent=True)
+        if isinstance(content, Exception):
+            raise content  # outside every handler: it carries no cause that could quote the token
+        return content
 
     async def close(self) -> None:
         session, self._session = self._session, None
@@ -212,6 +235,18 @@ class _Upload:
                 yield chunk
             yield b"\r\n"
         yield self._end
+
+
+async def _read_at_most(response: aiohttp.ClientResponse, size_max_bytes: int) -> bytes | Refused:
+    """The whole body, or why not: it is never held in memory beyond the limit."""
+    chunks: list[bytes] = []
+    size_bytes = 0
+    async for chunk in response.content.iter_chunked(65_536):
+        size_bytes += len(chunk)
+        if size_bytes > size_max_bytes:
+            return Refused("download", 413, f"the file has more than {size_max_bytes} bytes")
+        chunks.append(chunk)
+    return b"".join(chunks)
 
 
 def _field(boundary: str, name: str, value: Any) -> bytes:
