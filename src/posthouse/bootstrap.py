@@ -21,6 +21,7 @@ from posthouse.core.outcomes import OnDead
 from posthouse.core.retry import RetryPolicy
 from posthouse.ports.blobs import Blobs
 from posthouse.ports.clock import Clock, SystemClock
+from posthouse.ports.model import LanguageModel
 from posthouse.ports.store import BotLimits, Store
 from posthouse.ports.telegram import TelegramGateway
 from posthouse.programs.program import BotIdentity, Program
@@ -31,6 +32,7 @@ from posthouse.runtime.ingress import Endpoint, Ingress, IngressSettings
 from posthouse.runtime.metrics import Metrics
 from posthouse.runtime.platform import Platform
 from posthouse.runtime.polling import Poller, PollerSettings
+from posthouse.runtime.reach import Reach
 from posthouse.runtime.schedules import Schedules, schedules_of
 from posthouse.runtime.sender import Sender, SenderSettings, SendingBot
 from posthouse.runtime.stow import Stow
@@ -78,6 +80,8 @@ def build(
     bots = _bots(settings, store, metrics, clock)
     for bot in bots.values():
         store.set_limits(bot.bot_id, bot.limits)
+        if bot.program.keeps_sessions:
+            store.keep_sessions(bot.bot_id)
     identities: dict[int, tuple[Program, list[BotIdentity]]] = {}
     for bot in bots.values():
         identities.setdefault(id(bot.program), (bot.program, []))[1].append(bot.identity)
@@ -92,6 +96,7 @@ def build(
         settings=CaretakerSettings(
             seen_s=settings.retention.seen_hours * 3600,
             dead_letters_s=settings.retention.dead_letters_days * 86_400,
+            sessions_s=settings.retention.sessions_days * 86_400,
         ),
     )
     metrics.show_gauges(caretaker.latest)
@@ -104,6 +109,7 @@ def build(
             bots,
             late.turns,
             late.journal,
+            late.sessions,
             stow=stow,
             clock=clock,
             metrics=metrics,
@@ -134,6 +140,8 @@ def build(
         )
     if "worker" in wanted:
         platform.timers = timers
+        reach = Reach(gateway, blobs, {bot.bot_id: bot.identity.token for bot in bots.values()}, _models(settings))
+        platform.closing = [reach.close, *platform.closing]
         platform.workers = Workers(
             late.jobs,
             late.outbox,
@@ -149,6 +157,7 @@ def build(
             ),
             stow=stow,
             nudge_timers=timers.nudge,
+            reach=reach,
         )
         platform.schedules = Schedules(
             late.jobs,
@@ -317,7 +326,7 @@ def _bots(settings: Settings, store: Store, metrics: Metrics, clock: Clock) -> d
     for name, section in settings.bots.items():
         bot_id = int(section.token.split(":", 1)[0])
         bots[bot_id] = RunningBot(
-            BotIdentity(name, bot_id, section.token),
+            BotIdentity(name, bot_id, section.token, section.env or settings.env),
             programs[section.program],
             secret=section.secret or "",
             mode=section.mode,
@@ -423,6 +432,24 @@ def _blobs(settings: Settings, clock: Clock) -> Blobs:
     return FolderBlobs(Path(settings.root) / "posthouse-data" / "blobs", clock=clock)
 
 
+def _models(settings: Settings) -> dict[str, LanguageModel]:
+    """The language models by name; each connects with its first question."""
+    models: dict[str, LanguageModel] = {}
+    for name, section in settings.models.items():
+        options: dict[str, Any] = {"api_key": section.api_key, "timeout_s": section.timeout_s}
+        if section.base_url:
+            options["base_url"] = section.base_url
+        if section.provider == "anthropic":
+            from posthouse.adapters.models.anthropic import AnthropicModel
+
+            models[name] = AnthropicModel(section.model, **options)
+        else:
+            from posthouse.adapters.models.openai import OpenAIModel
+
+            models[name] = OpenAIModel(section.model, **options)
+    return models
+
+
 def _all_jobs(bots: Mapping[int, RunningBot]) -> dict[str, Any]:
     return {task: spec for bot in bots.values() for task, spec in bot.program.jobs.items()}
 
@@ -517,6 +544,7 @@ class _LateParts:
         self.outbox: Any = _Late(store, "outbox")
         self.jobs: Any = _Late(store, "jobs")
         self.upkeep: Any = _Late(store, "upkeep")
+        self.sessions: Any = _Late(store, "sessions")
 
     # What was last registered for a bot is kept as a piece of state of lane 0, which no chat has.
 

@@ -4,6 +4,7 @@
     [http]       host, port, public_url, register_webhooks
     [telegram]   api_url
     [bots.NAME]  program, token, secret, mode, …
+    [models.NAME] provider, model, api_key, …
     [ingress] [executor] [sender] [jobs] [retention] [blobs] [log]
 
 Secrets come from the environment alone: a token or secret in the file is refused unless it is `"${NAME}"`. An unknown
@@ -24,7 +25,7 @@ import msgspec
 from posthouse.core.errors import ConfigurationInvalid
 
 _VARIABLE = re.compile(r"\$\{([A-Za-z_][A-Za-z0-9_]*)\}")
-_SECRET_KEYS = {"token", "secret"}
+_SECRET_KEYS = {"token", "secret", "api_key"}
 _TOKEN = re.compile(r"\d+:[A-Za-z0-9_-]+")
 _SECRET = re.compile(r"[A-Za-z0-9_-]{1,256}")
 
@@ -87,10 +88,19 @@ class JobsSection(Section, frozen=True):
 class RetentionSection(Section, frozen=True):
     seen_hours: float = 72.0  # how long update ids are remembered; at least 48 (B-13)
     dead_letters_days: float = 30.0  # after a dead letter was closed
+    sessions_days: float = 30.0  # after a session ended or expired, with its history
 
 
 class BlobsSection(Section, frozen=True):
     url: str | None = None  # a folder; default: `blobs` beside the database
+
+
+class ModelSection(Section, frozen=True):
+    provider: Literal["anthropic", "openai"]  # whose dialect it speaks; many other servers speak the second
+    model: str  # its name there
+    api_key: str = ""  # from the environment; empty where the server asks for none
+    base_url: str | None = None  # another server, as in its SDK: with /v1 for openai, without for anthropic
+    timeout_s: float = 30.0  # of a whole answer, and of a silence in a stream
 
 
 class LogSection(Section, frozen=True):
@@ -114,6 +124,7 @@ class BotSection(Section, frozen=True):
     secret: str | None = None  # webhook secret; a webhook bot without one does not start (S1-8)
     mode: Literal["webhook", "polling"] = "webhook"  # how updates come
     bot: str | None = None  # "module:object": your own aiogram Bot, for its defaults
+    env: str | None = None  # whose sessions it sees, when not those of the file's `env`
     path: str | None = None  # default /webhook/<name>
     lane: Literal["chat", "user"] = "chat"  # what is kept in order; "user" for aiogram's GLOBAL_USER strategy
     max_connections: int = 40  # that Telegram may open to the webhook, 1 to 100
@@ -130,6 +141,7 @@ class BotSection(Section, frozen=True):
 class Settings(Section, frozen=True):
     """The whole file. `path` and `root` say where it came from; relative paths count from `root`."""
 
+    env: str = "prod"  # part of a session's identity: what "dev" remembers, "prod" never sees (S0-12)
     bots: dict[str, BotSection] = {}
     store: StoreSection = StoreSection()
     http: HttpSection = HttpSection()
@@ -140,6 +152,7 @@ class Settings(Section, frozen=True):
     jobs: JobsSection = JobsSection()
     retention: RetentionSection = RetentionSection()
     blobs: BlobsSection = BlobsSection()
+    models: dict[str, ModelSection] = {}
     log: LogSection = LogSection()
     path: str = "posthouse.toml"
     root: str = "."
@@ -184,7 +197,7 @@ def _filled(value: Any, key: str, path: Path, environment: Mapping[str, str]) ->
     if not isinstance(value, str):
         return value
     last = key.rsplit(".", 1)[-1]
-    if key.startswith("bots.") and last in _SECRET_KEYS and _VARIABLE.fullmatch(value) is None:
+    if key.startswith(("bots.", "models.")) and last in _SECRET_KEYS and _VARIABLE.fullmatch(value) is None:
         raise ConfigurationInvalid(
             f'{key} in {path}: secrets come from the environment alone; write {last} = "${{NAME}}" and set NAME there'
         )

@@ -18,7 +18,7 @@ from typing import Any, Literal, get_args, get_origin
 
 import msgspec
 
-from posthouse.settings import BotSection, Section, Settings
+from posthouse.settings import BotSection, ModelSection, Section, Settings
 
 INTRODUCTION = """\
 # Settings
@@ -40,18 +40,48 @@ token = "${SHOP_TOKEN}"
 secret = "${SHOP_SECRET}"
 ```
 """
+NAMED = {"bots": (BotSection, "bots.NAME"), "models": (ModelSection, "models.NAME")}  # tables of tables
 META = {"path", "root"}  # where the file was found: not for the file itself
-ORDER = ("bots", "store", "http", "telegram", "ingress", "executor", "sender", "jobs", "retention", "blobs", "log")
+ORDER = (
+    "bots",
+    "store",
+    "http",
+    "telegram",
+    "ingress",
+    "executor",
+    "sender",
+    "jobs",
+    "retention",
+    "blobs",
+    "models",
+    "log",
+)
 
 
 def render() -> str:
     """The whole page."""
     parts = [INTRODUCTION]
     hints = typing.get_type_hints(Settings)
-    for name in (*ORDER, *(field for field in hints if field not in ORDER and field not in META)):
-        section = BotSection if name == "bots" else hints[name]
-        parts += _table(section, f"[{'bots.NAME' if name == 'bots' else name}]")
+    parts += _top(hints)
+    for name in (*ORDER, *(field for field in hints if field not in {*ORDER, *META, *_plain(hints)})):
+        section, named = NAMED.get(name, (hints[name], name))
+        parts += _table(section, f"[{named}]")
     return "\n".join(parts)
+
+
+def _plain(hints: dict[str, Any]) -> list[str]:
+    """The keys that stand outside any table."""
+    return [name for name, hint in hints.items() if hint is str and name not in META]
+
+
+def _top(hints: dict[str, Any]) -> Iterator[str]:
+    yield "## At the top of the file\n"
+    yield "| key | type | default | |\n|---|---|---|---|"
+    comments = comments_of(Settings)
+    fields = {field.name: field for field in msgspec.structs.fields(Settings)}
+    for name in _plain(hints):
+        yield f"| `{name}` | {_type(hints[name])} | {_default(fields[name])} | {_sentence(comments.get(name, ''))} |"
+    yield ""
 
 
 def _table(section: type[Section], title: str) -> Iterator[str]:

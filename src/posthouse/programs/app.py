@@ -2,30 +2,42 @@
 
     App
     ├── middleware        wraps every handler, first registered is outermost
-    └── handlers, in the order of registration; the first that fits runs
-          command("start")         a message that begins with /start (also /start@bot and deep links)
-          text("hi") · text(re)    a message with this text, or any text
-          callback("pay:")         a press of a button whose data is or begins with this
-          on("pre_checkout_query") any update of the kind
-          event("reminder")        a due timer, or the end of a job that was queued with notify=True
-    jobs and crons are declared here too, so that every worker knows them.
+    ├── handlers, in the order of registration; the first that fits runs
+    │     command("start")         a message that begins with /start (also /start@bot and deep links)
+    │     text("hi") · text(re)    a message with this text, or any text
+    │     callback("pay:")         a press of a button whose data is or begins with this
+    │     on("pre_checkout_query") any update of the kind
+    │     event("reminder")        a due timer, or the end of a job that was queued with notify=True
+    ├── flows             add(flow): tables of states and events, with sessions that stale buttons cannot move
+    ├── conversations     conversation("order"): coroutines that wait for answers across restarts
+    └── jobs and crons    declared here too, so that every worker knows them
 
-An update that no handler fits is done: it is acknowledged and forgotten, except that an unmatched button press is
-answered, so that the person's client stops waiting.
+What belongs to a session (its buttons, the message that its state waits for, its jobs and timers) goes to its flow or
+conversation; everything else to the handlers. An update that no handler fits is done: it is acknowledged and forgotten,
+except that an unmatched button press is answered, so that the person's client stops waiting.
 """
 
 from __future__ import annotations
 
 import re
 from collections.abc import Awaitable, Callable
-from typing import Any
+from datetime import timedelta
+from typing import TYPE_CHECKING, Any
 
 from cronsim import CronSim, CronSimError
 
 from posthouse.core.errors import AuthorError
+from posthouse.core.sessions import Strategy
 from posthouse.programs.program import BotIdentity, CronSpec, Hook, JobSpec
-from posthouse.programs.turn import Turn
+from posthouse.programs.turn import Texts, Turn
+from posthouse.telegram.callback_data import parse
 from posthouse.telegram.peek import UPDATE_KINDS
+
+if TYPE_CHECKING:
+    from posthouse.programs.conversations.conversation import Conversation, Function
+    from posthouse.programs.conversations.router import ConversationRouter
+    from posthouse.programs.flows.flow import Flow
+    from posthouse.programs.flows.router import FlowRouter
 
 Handler = Callable[[Turn], Awaitable[None]]
 Middleware = Callable[[Turn, Handler], Awaitable[None]]
@@ -37,11 +49,23 @@ _WORD = re.compile(r"\S+")
 class App:
     """A native bot program: `app = App("workouts")`, then decorate handlers `async def handler(turn)`."""
 
-    def __init__(self, name: str, *, texts: dict[str, dict[str, str]] | None = None) -> None:
+    def __init__(
+        self, name: str, *, texts: Texts | None = None, tables: Any = None, conversations_live_max: int = 1_000
+    ) -> None:
+        """`tables`: a SQLAlchemy `MetaData`, whose tables are created at start where they do not exist.
+
+        `conversations_live_max`: how many suspended conversations stay in memory; the others are replayed.
+        """
         self.name = name
         self.texts = texts
+        self.tables = tables
         self.jobs: dict[str, JobSpec] = {}
         self.crons: dict[str, CronSpec] = {}
+        self.flows: dict[str, Flow] = {}
+        self.conversations: dict[str, Conversation] = {}
+        self._live_max = conversations_live_max
+        self._flow_router: FlowRouter | None = None
+        self._conversation_router: ConversationRouter | None = None
         self._handlers: dict[str, list[tuple[Fits, Handler]]] = {}
         self._middlewares: list[Middleware] = []
         self._chain: Handler | None = None  # through the middlewares, when there are any
@@ -108,6 +132,66 @@ class App:
         self._chain = chain
         return function
 
+    # -- sessions -----------------------------------------------------------------------------------------------
+
+    def add(self, flow: Flow) -> Flow:
+        """Know a flow: its buttons, messages, jobs and timers go to it from now on. Raises `AuthorError`."""
+        self._check_free(flow.name)
+        if self._flow_router is None:
+            from posthouse.programs.flows.router import FlowRouter  # only for apps that have flows
+
+            self._flow_router = FlowRouter()
+        self._flow_router.add(flow)
+        self.flows[flow.name] = flow
+        return flow
+
+    def conversation(
+        self,
+        name: str | None = None,
+        *,
+        version: int | str = 1,
+        strategy: Strategy | str = Strategy.USER_IN_CHAT,
+        ttl: timedelta | None = timedelta(hours=24),
+    ) -> Callable[[Function], Conversation]:
+        """Register a conversation `async def name(talk, **arguments)`; what is returned has `begin`.
+
+        The same name may be registered several times with another `version`: the last one is for new conversations,
+        the others for those that are under way in their version. `ttl` is how long one may be idle (None: for ever).
+        """
+
+        def register(function: Function) -> Conversation:
+            label = name or function.__name__
+            known = self.conversations.get(label)
+            if known is None:
+                self._check_free(label)
+                known = self._router().add(label, strategy=Strategy(strategy), ttl=ttl)
+                self.conversations[label] = known
+            known.add(function, str(version))
+            return known
+
+        return register
+
+    def _router(self) -> ConversationRouter:
+        if self._conversation_router is None:
+            from posthouse.programs.conversations.router import ConversationRouter  # only for apps that have some
+
+            self._conversation_router = ConversationRouter(self._live_max)
+        return self._conversation_router
+
+    def _check_free(self, name: str) -> None:
+        if name in self.flows or name in self.conversations:
+            raise AuthorError(f"app {self.name!r} has a flow or conversation {name!r} already: choose another name")
+
+    @property
+    def keeps_sessions(self) -> bool:
+        return bool(self.flows or self.conversations)
+
+    async def take(self, turn: Turn) -> bool:
+        """Let a flow or conversation have what belongs to its sessions; False when nothing of it does."""
+        if self._flow_router is not None and await self._flow_router.take(turn):
+            return True
+        return self._conversation_router is not None and await self._conversation_router.take(turn)
+
     # -- work outside the turn ----------------------------------------------------------------------------------
 
     def job(
@@ -170,24 +254,28 @@ class App:
         return hook
 
     def allowed_updates(self) -> list[str]:
-        return [kind for kind in UPDATE_KINDS if kind in self._handlers]
+        used = {*self._handlers, *(("message", "callback_query") if self.keeps_sessions else ())}
+        return [kind for kind in UPDATE_KINDS if kind in used]
 
     async def start(self, bots: list[BotIdentity]) -> None:
         for hook in self._startup:
             await hook()
 
     async def stop(self) -> None:
+        if self._conversation_router is not None:
+            self._conversation_router.close()
         for hook in self._shutdown:
             await hook()
 
     async def perform(self, turn: Turn) -> None:
         turn.texts = self.texts
-        handler = self._chain or self._handler_of(turn)
+        handler = self._chain or (self._route if self.keeps_sessions else self._handler_of(turn))
         await handler(turn)
         turn.pack_session()
 
     async def _route(self, turn: Turn) -> None:
-        await self._handler_of(turn)(turn)
+        if not await self.take(turn):
+            await self._handler_of(turn)(turn)
 
     def _handler_of(self, turn: Turn) -> Handler:
         for fits, handler in self._handlers.get(turn.kind, ()):
@@ -204,8 +292,16 @@ class App:
 
 
 async def _unmatched(turn: Turn) -> None:
-    if turn.kind == "callback_query":
+    """A button of a session that no flow knows any more is outdated (C4-6); any other press is just answered."""
+    if turn.kind != "callback_query":
+        return
+    press = parse(turn.update["callback_query"].get("data") or "")
+    if press.session_id is None:
         turn.answer()
+        return
+    from posthouse.programs.flows.rejects import outdated
+
+    outdated(turn, press)
 
 
 def _wrapped(layer: Middleware, inner: Handler) -> Handler:

@@ -11,11 +11,12 @@ from posthouse.programs.turn import Turn
 
 @dataclass(frozen=True, slots=True)
 class BotIdentity:
-    """One bot that a program serves. The token prints as stars."""
+    """One bot that a program serves. The token prints as stars. `env` is part of its sessions' identity (S0-12)."""
 
     name: str
     bot_id: int
     token: str
+    env: str = "prod"
 
     def __repr__(self) -> str:
         return f"BotIdentity(name={self.name!r}, bot_id={self.bot_id}, token='***')"
@@ -54,6 +55,16 @@ class Program(Protocol):
 
     @property
     def crons(self) -> Mapping[str, CronSpec]: ...
+
+    @property
+    def tables(self) -> Any:
+        """The SQLAlchemy `MetaData` of its own tables, or None; they are created at start where they do not exist."""
+        ...
+
+    @property
+    def keeps_sessions(self) -> bool:
+        """Whether it has flows or conversations, so that their sessions come with each lease."""
+        ...
 
     def allowed_updates(self) -> list[str]:
         """The update kinds the program has handlers for, for `setWebhook` and `getUpdates`."""

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterable
+from collections.abc import Callable, Iterable, Mapping, Sequence
 from typing import TYPE_CHECKING, Any, Protocol, TypeVar
 
 import msgspec
@@ -11,6 +11,7 @@ from posthouse.core.effects import Effects
 from posthouse.core.entries import Entry, trace_of
 from posthouse.core.errors import AuthorError
 from posthouse.core.leases import CallRecord
+from posthouse.core.sessions import SessionChanges, SessionRecord
 from posthouse.programs.actions import Actions
 
 if TYPE_CHECKING:
@@ -24,12 +25,40 @@ _decode = msgspec.json.Decoder().decode
 _encode = msgspec.json.Encoder().encode
 
 
+class Catalogue(Protocol):
+    """Texts by key and language, such as `kits.i18n.Messages`."""
+
+    def t(self, key: str, lang: str | None, **values: Any) -> str: ...
+
+    def __contains__(self, key: object) -> bool: ...
+
+
+Texts = Mapping[str, Mapping[str, str]] | Catalogue
+"""An app's texts: a catalogue, or a plain table `language → key → text`."""
+
+
 class Reach(Protocol):
     """What a turn can reach beyond its own records; the runtime gives it."""
 
     async def transact(self, function: Callable[..., R], *args: Any) -> R: ...
 
     async def read_states(self, lane: int, names: Iterable[str]) -> dict[str, bytes]: ...
+
+    async def session(self, session_id: str) -> SessionRecord | None:
+        """One session of the bot, as the turns before this one left it, active or not; None when there is none."""
+        ...
+
+    async def sessions(self, lane: int, user_ids: Sequence[int]) -> list[SessionRecord]:
+        """The active sessions of a lane that these people own, as the turns before this one left them."""
+        ...
+
+    async def journal(self, session_id: str) -> list[bytes]:
+        """The journal of a conversation, by ordinal, with what the turns before this one added."""
+        ...
+
+    async def forget_transaction(self, error: BaseException) -> bool:
+        """Undo the turn's transaction if `error` is the database's and came out of it, so that the turn can go on."""
+        ...
 
     async def recall(self) -> list[CallRecord]:
         """The calls recorded by an earlier run of this entry, by ordinal."""
@@ -58,8 +87,12 @@ class Turn(Actions):
         "_update",
         "attempt",
         "bot",
+        "counted",
         "entry",
+        "env",
         "journaled",
+        "sessions",
+        "sessions_complete",
         "states",
         "texts",
     )
@@ -72,7 +105,10 @@ class Turn(Actions):
         states: dict[str, bytes],
         attempt: int = 1,
         bot: str = "",
-        texts: dict[str, dict[str, str]] | None = None,
+        env: str = "prod",
+        sessions: dict[str, SessionRecord] | None = None,
+        sessions_complete: bool = True,
+        texts: Texts | None = None,
     ) -> None:
         # Not by way of Actions.__init__: one is made for every update, and a call more is a call more.
         self.bot_id = bot_id = entry.bot_id
@@ -85,7 +121,11 @@ class Turn(Actions):
         self.entry = entry
         self.attempt = attempt
         self.bot = bot
+        self.env = env
         self.states = states
+        self.sessions = sessions
+        self.sessions_complete = sessions_complete
+        self.counted: list[tuple[str, tuple[str, ...]]] | None = None
         self.texts = texts
         self.journaled = False
         self._reach = reach
@@ -176,6 +216,16 @@ class Turn(Actions):
             self._event = (name, body.get("data") if body.get("event") == "timer" else body)
         return self._event
 
+    @property
+    def moment(self) -> float:
+        """When the entry was stored, in epoch seconds: the same in every run of it."""
+        return self.entry.received_at
+
+    @property
+    def language(self) -> str:
+        """The language of the person's Telegram, as `ru` or `pt-br`; empty when it is not known."""
+        return str(self.person.get("language_code") or "").lower()
+
     # -- what the chat remembers --------------------------------------------------------------------------------
 
     @property
@@ -240,13 +290,41 @@ class Turn(Actions):
         return await self._reach.transact(function, *args)
 
     def t(self, key: str, **values: Any) -> str:
-        """The app's text for `key` in the person's language, else its first language, else the key itself."""
+        """The app's text for `key` in the person's language.
+
+        With a plain table: else in its first language, else the key itself. With `kits.i18n.Messages`: as it says.
+        """
         texts = self.texts or {}
-        language = str(self.person.get("language_code", "")).split("-")[0]
+        if not isinstance(texts, Mapping):
+            return texts.t(key, self.language, **values)
+        language = self.language.split("-")[0]
         for table in (texts.get(language), *texts.values()):
             if table and key in table:
                 return table[key].format(**values) if values else table[key]
         return key
+
+    def own_text(self, key: str) -> str | None:
+        """The app's own text for `key`, or None when it has none: for words that we would say otherwise."""
+        texts = self.texts
+        if texts is None:
+            return None
+        known = key in texts if not isinstance(texts, Mapping) else any(key in table for table in texts.values())
+        return self.t(key) if known else None
+
+    # -- for the programs that keep sessions ----------------------------------------------------------------------
+
+    @property
+    def session_changes(self) -> SessionChanges:
+        """What this turn does to sessions; committed with it."""
+        if self.effects.sessions is None:
+            self.effects.sessions = SessionChanges()
+        return self.effects.sessions
+
+    def count(self, counter: str, *labels: str) -> None:
+        """Add one to a counter of the metrics page when this turn has gone well: a turn that runs again counts once."""
+        if self.counted is None:
+            self.counted = []
+        self.counted.append((counter, labels))
 
     # -- for hosts of other frameworks --------------------------------------------------------------------------
 

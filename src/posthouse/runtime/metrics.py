@@ -5,7 +5,7 @@ The two alarms that operators use: `posthouse_lane_oldest_waiting_seconds` and `
 
 from __future__ import annotations
 
-from collections.abc import Callable
+from collections.abc import Callable, Iterable
 
 from prometheus_client import CollectorRegistry, Counter, Gauge, Histogram
 
@@ -40,7 +40,29 @@ class Metrics:
         self.job_seconds = self._histogram("job_seconds", "Time a job ran", _FAST, "task")
         self.timers_fired = self._counter("timers_fired", "Timers that came due")
         self.cron_fired = self._counter("cron_fired", "Schedules that fired", "name")
+        # The names are those of S0-45, hence without our prefix.
+        self._by_name = {
+            name: Counter(name, text, labels, registry=self.registry)
+            for name, text, labels in (
+                (
+                    "session_resolve",
+                    "Sessions looked for by an event",
+                    ("event", "result", "reason"),
+                ),
+                ("session_transition", "Transitions of sessions", ("from", "to", "result")),
+                ("callback_legacy", "Presses of buttons that do not name session and revision", ("event",)),
+                ("reject_event", "Events that were rejected", ("event", "reason")),
+            )
+        }
+        self._by_name["conversation_resumes"] = self._counter(
+            "conversation_resumes", "Conversations that went on: live in memory, or replayed from the journal", "how"
+        )
         self.polling_errors = self._counter("polling_errors", "getUpdates calls that failed", "bot", "code")
+
+    def count(self, counted: Iterable[tuple[str, tuple[str, ...]]]) -> None:
+        """Add what turns have counted (`Turn.count`)."""
+        for name, labels in counted:
+            self._by_name[name].labels(*labels).inc()
 
     def _count(self, name: str, text: str, *labels: str) -> Tally[Count]:
         return Tally(name, text, labels, Count, self.registry)

@@ -72,6 +72,8 @@ class Platform:
         await self.store.open()
         try:
             for program, bots in self.programs:
+                if program.tables is not None:
+                    await self.store.create_tables(program.tables)
                 await program.start(bots)
             async with asyncio.TaskGroup() as services:
                 tasks = self._start(services)

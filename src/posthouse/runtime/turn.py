@@ -16,7 +16,7 @@ from __future__ import annotations
 
 import asyncio
 import traceback
-from collections.abc import Awaitable, Callable, Coroutine, Generator, Iterable
+from collections.abc import Awaitable, Callable, Coroutine, Generator, Iterable, Sequence
 from contextvars import copy_context
 from logging import DEBUG
 from math import inf
@@ -31,8 +31,9 @@ from posthouse.core.entries import Entry, trace_of
 from posthouse.core.errors import Retryable, StoreUnavailable, Terminal
 from posthouse.core.leases import Burial, CallRecord, Lease, Settlement
 from posthouse.core.outcomes import DONE, Dead, Done, OnDead, Retry
+from posthouse.core.sessions import SessionChanges, SessionRecord, SessionWrite
 from posthouse.ports.clock import Clock
-from posthouse.ports.store import Journal, Turns, TurnTransaction
+from posthouse.ports.store import Journal, Sessions, Turns, TurnTransaction
 from posthouse.programs.actions import Actions
 from posthouse.programs.turn import Turn
 from posthouse.runtime.batches import Batches
@@ -78,7 +79,7 @@ class LeaseWork(msgspec.Struct, eq=False):
         """Take a finished turn along to the next commit; the turns after it see its state."""
         self.uncommitted.append(turn.entry.entry_id)
         self.journaled = self.journaled or turn.journaled
-        if turn.effects.states:
+        if turn.effects.states or turn.effects.sessions:
             self.remember(turn)
         if self.effects is None:
             self.effects = turn.effects  # nearly always the only turn of its commit
@@ -92,6 +93,10 @@ class LeaseWork(msgspec.Struct, eq=False):
             done.timers += wanted.timers
         if wanted.states:
             done.states += wanted.states
+        if wanted.sessions:
+            if done.sessions is None:
+                done.sessions = SessionChanges()
+            done.sessions += wanted.sessions
 
     def remember(self, turn: Turn) -> None:
         if not self.left:
@@ -103,6 +108,14 @@ class LeaseWork(msgspec.Struct, eq=False):
                     states.pop(write.name, None)
                 else:
                     states[write.name] = write.data
+        if turn.effects.sessions:
+            sessions = self.lease.sessions = dict(self.lease.sessions)
+            for move in turn.effects.sessions.writes:
+                if move.record.lane == self.lease.lane:
+                    if move.record.is_active:
+                        sessions[move.record.id] = move.record
+                    else:
+                        sessions.pop(move.record.id, None)
 
     def shorten(self, settlement: Settlement) -> None:
         """What a station has committed is no part of the lease any more: a retry is of the entry behind it."""
@@ -125,6 +138,7 @@ class TurnRunner:
         bots: dict[int, RunningBot],
         turns: Turns,
         journal: Journal,
+        sessions: Sessions,
         *,
         stow: Callable[[Actions], Awaitable[None]],
         clock: Clock,
@@ -135,6 +149,7 @@ class TurnRunner:
         self.bots = bots
         self.turns = turns
         self.journal = journal
+        self.sessions = sessions
         self._stow = stow
         self._clock = clock
         self._metrics = metrics
@@ -160,6 +175,8 @@ class TurnRunner:
             outcome = DONE if failure is None else self._decide(work, turn, failure)
             work.left -= 1
             if isinstance(outcome, Done):
+                if turn.counted:
+                    self._metrics.count(turn.counted)
                 if reach.transaction is not None:
                     await self._commit_alone(work, turn, reach)
                     if not work.left:
@@ -179,8 +196,18 @@ class TurnRunner:
     def _load(self, work: LeaseWork, entry: Entry) -> tuple[Turn, TurnReach]:
         lease = work.lease
         reach = TurnReach(self, work, entry)
-        attempt = lease.attempts if entry is lease.entries[0] else 1
-        return Turn(entry, reach=reach, states=lease.states, attempt=attempt, bot=work.bot.identity.name), reach
+        bot = work.bot.identity
+        turn = Turn(
+            entry,
+            reach=reach,
+            states=lease.states,
+            attempt=lease.attempts if entry is lease.entries[0] else 1,
+            bot=bot.name,
+            env=bot.env,
+            sessions=lease.sessions,
+            sessions_complete=lease.sessions_complete,
+        )
+        return turn, reach
 
     async def _perform(self, work: LeaseWork, turn: Turn) -> BaseException | None:
         """Run the program. Whatever a handler raises ends here: the one place that catches the author's exceptions."""
@@ -424,6 +451,13 @@ class TurnReach(msgspec.Struct, eq=False):
             self.failure = error
             raise
 
+    async def forget_transaction(self, error: BaseException) -> bool:
+        if self.transaction is None or self.failure is not error or not _is_database_error(error):
+            return False
+        await self.transaction.rollback()
+        self.transaction = self.failure = None
+        return True
+
     async def undo(self) -> None:
         if self.transaction is not None:
             await self.transaction.rollback()
@@ -443,6 +477,39 @@ class TurnReach(msgspec.Struct, eq=False):
                     found[write.name] = write.data
         return found
 
+    async def session(self, session_id: str) -> SessionRecord | None:
+        for move in reversed(self._moves()):
+            if move.record.id == session_id:
+                return move.record
+        known = self._work.lease.sessions.get(session_id)
+        if known is not None:
+            return known
+        found = await self._runner.sessions.get(session_id)
+        return found if found is not None and found.bot_id == self._work.lease.bot_id else None
+
+    async def sessions(self, lane: int, user_ids: Sequence[int]) -> list[SessionRecord]:
+        lease = self._work.lease
+        if lane == lease.lane and lease.sessions_complete:
+            return [record for record in lease.sessions.values() if record.owner.user_id in user_ids]
+        found = {record.id: record for record in await self._runner.sessions.owned(lease.bot_id, lane, user_ids)}
+        for move in self._moves():
+            if move.record.lane == lane and move.record.owner.user_id in user_ids:
+                found[move.record.id] = move.record
+        return [record for record in found.values() if record.is_active]
+
+    async def journal(self, session_id: str) -> list[bytes]:
+        records = dict(enumerate(await self._runner.sessions.journal(session_id)))
+        changes = self._work.effects.sessions if self._work.effects is not None else None
+        for entry in changes.journal if changes else ():
+            if entry.session_id == session_id:
+                records[entry.ordinal] = entry.record
+        return [record for _, record in sorted(records.items())]
+
+    def _moves(self) -> list[SessionWrite]:
+        """What the turns of this lease did to sessions and have not committed yet."""
+        changes = self._work.effects.sessions if self._work.effects is not None else None
+        return changes.writes if changes else []
+
     async def recall(self) -> list[CallRecord]:
         if not self._work.lease.resumed:
             return []
@@ -453,6 +520,13 @@ class TurnReach(msgspec.Struct, eq=False):
 
     async def end_call(self, record: CallRecord) -> None:
         await self._runner.journal.end(self._work.lease, record)
+
+
+def _is_database_error(error: BaseException) -> bool:
+    """Whether the database said no, as opposed to the author's code."""
+    return any(
+        kind.__module__.partition(".")[0] in ("sqlalchemy", "sqlite3", "asyncpg") for kind in type(error).__mro__
+    )
 
 
 def _is_cancelled() -> bool:

@@ -21,7 +21,9 @@ Events (due timers, finished jobs) and jobs are declared on a native App that li
     @app.event("reminder")
     async def remind(turn: Turn) -> None: ...
 
-The App also gets the updates that no aiogram handler took, so a bot can move over handler by handler.
+The App also gets the updates that no aiogram handler took, so a bot can move over handler by handler. Flows and
+conversations of the App work beside aiogram's handlers: a handler begins one (`await order.begin(turn)`), and what it
+then waits for goes to it by an outer middleware, inside all of the author's own.
 
 Outside the promises, because aiogram gives them no turn: tasks that a handler starts and does not await, and
 aiogram-dialog's background managers (`BgManager` calls `dp.propagate_event` from a task of its own). Their
@@ -57,6 +59,7 @@ from posthouse.programs.aiogram.replay import Ending, Replay
 from posthouse.programs.aiogram.session import HostedCalls, Limiter, Paused, ending_of
 from posthouse.programs.aiogram.storage import StateKeeper, TurnStorage
 from posthouse.programs.app import App
+from posthouse.programs.conversations.talk import STEP_FLOOR
 from posthouse.programs.program import BotIdentity, CronSpec, JobSpec
 from posthouse.programs.turn import Turn
 from posthouse.telegram.peek import LaneBy
@@ -126,6 +129,14 @@ class AiogramProgram:
     @property
     def crons(self) -> Mapping[str, CronSpec]:
         return self.app.crons if self.app is not None else {}
+
+    @property
+    def tables(self) -> Any:
+        return self.app.tables if self.app is not None else None
+
+    @property
+    def keeps_sessions(self) -> bool:
+        return self.app is not None and self.app.keeps_sessions
 
     def allowed_updates(self) -> list[str]:
         used = set(self.dispatcher.resolve_used_update_types())
@@ -201,6 +212,10 @@ class AiogramProgram:
         errors = self.dispatcher.errors.outer_middleware
         errors.register(self._watch_errors)
         self._undo.append(lambda: errors.unregister(self._watch_errors))
+        if self.keeps_sessions:
+            updates = self.dispatcher.update.outer_middleware
+            updates.register(self._let_sessions)  # registered last: inside all of the author's own
+            self._undo.append(lambda: updates.unregister(self._let_sessions))
         self._undo.append(self._calls.detach)
         self._attach()
 
@@ -261,10 +276,11 @@ class AiogramProgram:
             raise ConfigurationInvalid(f"bot {turn.bot_id} was not given to its program's start()") from None
         records = await turn.reach.recall()
         turn.journaled = bool(records)
+        calls = [record for record in records if record.ordinal < STEP_FLOOR]  # the others are steps of a conversation
         hosted = HostedTurn(
             turn,
             self._calls,
-            Replay(records, turn.trace),
+            Replay(calls, turn.trace),
             uncertain_calls=settings.uncertain_calls,
             deadline=asyncio.get_running_loop().time() + settings.handler_timeout_s,
         )
@@ -303,6 +319,21 @@ class AiogramProgram:
         elif isinstance(response, TelegramMethod):
             await self._execute(turn, hosted, bot, response)
 
+    async def _let_sessions(
+        self,
+        handler: Callable[[TelegramObject, dict[str, Any]], Awaitable[Any]],
+        event: TelegramObject,
+        data: dict[str, Any],
+    ) -> Any:
+        """What a flow or conversation of the App waits for is theirs; the Dispatcher's handlers get the rest."""
+        hosted = current.get()
+        if hosted is not None and hosted.host is self._calls and self.app is not None:
+            hosted.turn.texts = self.app.texts
+            if await self.app.take(hosted.turn):
+                hosted.turn.pack_session()
+                return None
+        return await handler(event, data)
+
     async def _unhandled(self, turn: Turn) -> None:
         if self.app is not None:
             await self.app.perform(turn)
@@ -311,6 +342,9 @@ class AiogramProgram:
 
     async def _event(self, turn: Turn) -> None:
         app = self.app
+        if app is not None and await app.take(turn):
+            turn.pack_session()
+            return
         if app is None or not any(fits(turn) for fits, _ in app._handlers.get("event", ())):
             log.info("event.unhandled", trace=turn.trace, what=turn.event[0])
             return

@@ -1,0 +1,357 @@
+"""A conversation: a coroutine that waits for answers across restarts, kept as a session.
+
+    @app.conversation("order")
+    async def order(talk: Talk) -> None:
+        size = await talk.ask("Which size?", choice(["small", "large"]))
+        name = await talk.ask("Your name?")
+        talk.say(f"A {size} coffee for {name}.")
+
+    @app.command("order")
+    async def begin(turn: Turn) -> None:
+        await order.begin(turn)
+
+    session   flow_kind = name, state `waiting` until it is `done`, `cancelled`, `timed_out`, …; rev counts its steps
+    data      arguments, and what it waits for: enough to know which entry is for it without running anything
+    journal   what it was told and has done (`engine`), written with each step
+
+Several conversations may be under way in one chat, each under its own name. A message goes to the one that asked last
+among those that want such a message; a button, a job and a timer know whose they are.
+
+A deploy that changes the code gives it another `version`. Those under way go on with the function of their own version
+while it is registered; otherwise they end with the text `outdated`. Changed without a new version, a conversation that
+was past the change ends the same way, and the log names the line (`Diverged`).
+"""
+
+from __future__ import annotations
+
+import secrets
+from collections.abc import Awaitable, Callable
+from datetime import timedelta
+from typing import Any
+
+import msgspec
+import structlog
+
+from posthouse.core.errors import AuthorError
+from posthouse.core.sessions import (
+    Owner,
+    SessionEvent,
+    SessionRecord,
+    SessionWrite,
+    Strategy,
+    new_session_id,
+    owner_of,
+)
+from posthouse.programs.conversations.cache import Live, LiveCache
+from posthouse.programs.conversations.engine import Finished, Journal, advance, close
+from posthouse.programs.conversations.errors import ConversationEnded, Diverged
+from posthouse.programs.conversations.talk import Input, Restart, Talk, Waiting
+from posthouse.programs.flows.flow import sessions_of, thread_of, user_of
+from posthouse.programs.flows.rules import newest
+from posthouse.programs.turn import Turn
+
+log = structlog.get_logger("posthouse.conversations")
+
+WAITING, DONE, OUTDATED, DIVERGED = "waiting", "done", "outdated", "diverged"
+
+Function = Callable[..., Awaitable[Any]]
+
+
+class Kept(msgspec.Struct, omit_defaults=True):
+    """The data of a conversation's session."""
+
+    arguments: dict[str, Any] = {}
+    waiting: Waiting = msgspec.field(default_factory=Waiting)
+    nonce: str = ""
+
+
+# What people read when a conversation ends early; an app's own texts of these keys go first.
+ENDINGS = {
+    "en": {
+        "cancelled": "Cancelled.",
+        "timed_out": "I have waited long enough, so this is closed. Start again whenever you like.",
+        "given_up": "Let us leave it for now. Start again whenever you like.",
+        "failed": "That did not work on our side, so this is closed. Please try again later.",
+        "outdated": "This dialogue was changed meanwhile and cannot go on. Please start again.",
+        "diverged": "This dialogue was changed meanwhile and cannot go on. Please start again.",
+    },
+    "ru": {
+        "cancelled": "Отменено.",
+        "timed_out": "Я долго ждал ответа и закрыл этот диалог. Начните снова, когда захотите.",
+        "given_up": "Отложим это. Начните снова, когда захотите.",
+        "failed": "На нашей стороне не получилось, диалог закрыт. Попробуйте, пожалуйста, позже.",
+        "outdated": "Этот диалог изменился и не может продолжиться. Начните, пожалуйста, заново.",
+        "diverged": "Этот диалог изменился и не может продолжиться. Начните, пожалуйста, заново.",
+    },
+}
+
+_encode = msgspec.json.Encoder().encode
+_decode = msgspec.json.Decoder(Kept).decode
+
+
+class Conversation:
+    """One kind of conversation: its functions by version, and how its sessions live. Made by `App.conversation`."""
+
+    def __init__(
+        self,
+        name: str,
+        *,
+        cache: LiveCache,
+        strategy: Strategy = Strategy.USER_IN_CHAT,
+        ttl: timedelta | None = timedelta(hours=24),
+    ) -> None:
+        self.name = name
+        self.versions: dict[str, Function] = {}
+        self.version = ""
+        self._cache = cache
+        self._strategy = strategy
+        self._ttl_s = None if ttl is None else ttl.total_seconds()
+
+    def add(self, function: Function, version: str) -> None:
+        """Know the function of a version; the one that was added last is for new conversations."""
+        if version in self.versions:
+            raise AuthorError(
+                f"the conversation {self.name!r} has two functions of version {version!r}: give the new one version=…"
+            )
+        self.versions[version] = function
+        self.version = version
+
+    async def __call__(self, talk: Talk, **arguments: Any) -> Any:
+        """Run it inside another conversation, as a part of that one: `name = await ask_name(talk)`."""
+        return await self.versions[self.version](talk, **arguments)
+
+    # -- what a handler may ask -----------------------------------------------------------------------------------
+
+    async def begin(self, turn: Turn, **arguments: Any) -> None:
+        """Begin with this person; one of the same name that is under way ends without a word.
+
+        `arguments` are JSON, and are given to the function each time it runs.
+        """
+        before = await self.current(turn)
+        if before is not None:
+            self._end(turn, before, "replaced", say=False)
+        await self._begin(turn, self._owner(turn), arguments)
+
+    async def current(self, turn: Turn) -> SessionRecord | None:
+        """The session of the one under way with this person, or None."""
+        owner = self._owner(turn)
+        moved = [write.record for write in (turn.effects.sessions.writes if turn.effects.sessions else ())]
+        records = {record.id: record for record in await sessions_of(turn, self._lane(turn), owner.user_id)}
+        records |= {record.id: record for record in moved}
+        return newest(list(records.values()), flow_kind=self.name, owner=owner, env=turn.env, now=turn.moment)
+
+    async def cancel(self, turn: Turn) -> bool:
+        """End the one under way, as a cancel word would; False when there is none."""
+        record = await self.current(turn)
+        if record is None:
+            return False
+        await self.go_on(turn, record, Input(error="cancelled"), event="cancel")
+        return True
+
+    # -- how it goes on -------------------------------------------------------------------------------------------
+
+    async def go_on(self, turn: Turn, record: SessionRecord, told: Input, *, event: str, format: str = "") -> None:
+        """Continue with what it was told, to the next wait or the end; everything commits with the turn."""
+        kept = _decode(record.data)
+        if record.version not in self.versions:
+            log.info("conversation.outdated", name=self.name, session_id=record.id, version=record.version)
+            self._end(turn, record, OUTDATED, event=event, format=format)
+            return
+        try:
+            live = await self._revive(turn, record, kept)
+        except Diverged as diverged:
+            log.error("conversation.diverged", name=self.name, session_id=record.id, error=str(diverged))
+            self._end(turn, record, DIVERGED, event=event, format=format)
+            return
+        before = kept.waiting
+        live.talk.record = record
+        live.talk.attach(turn, rev=record.rev + 1)
+        await self._run(turn, live, record, kept, told, event=event, format=format, before=before)
+
+    async def _revive(self, turn: Turn, record: SessionRecord, kept: Kept) -> Live:
+        """The coroutine, suspended where the session says: the live one, or a new one led there by the journal."""
+        live = self._cache.take(record.id, kept.nonce)
+        if live is not None:
+            turn.count("conversation_resumes", "live")
+            return live
+        turn.count("conversation_resumes", "replayed")
+        talk = Talk(record, Journal.read(await turn.reach.journal(record.id)), kept.waiting)
+        talk.hear(turn)
+        running = self._coroutine(record.version, talk, kept.arguments)
+        try:
+            reached = await advance(running)
+        except Diverged:
+            raise
+        except Exception as error:
+            raise Diverged(
+                f"the code raised {error!r} while its journal of {len(talk.journal.records)} entries was replayed"
+            ) from error
+        if isinstance(reached, Finished) or talk.journal.is_replaying or reached.op != kept.waiting.op:
+            close(running)
+            now = "ends" if isinstance(reached, Finished) else f"waits for {reached.op!r}"
+            raise Diverged(
+                f"the code {now} after {talk.journal.position} of {len(talk.journal.records)} entries, but it had"
+                f" waited for {kept.waiting.op!r}: it was changed while this conversation was under way; give the new"
+                " code another version="
+            )
+        return Live(running, talk, kept.nonce)
+
+    async def _begin(self, turn: Turn, owner: Owner, arguments: dict[str, Any]) -> None:
+        record = SessionRecord(
+            new_session_id(),
+            turn.bot_id,
+            self._lane(turn),
+            turn.env,
+            self.name,
+            owner,
+            WAITING,
+            version=self.version,
+            created_at=turn.moment,
+        )
+        kept = Kept(_plain(self.name, arguments))
+        talk = Talk(record, Journal())
+        talk.attach(turn, rev=1)
+        live = Live(self._coroutine(self.version, talk, kept.arguments), talk, "")
+        await self._run(turn, live, record, kept, None, event="begin", before=None)
+
+    async def _run(
+        self,
+        turn: Turn,
+        live: Live,
+        record: SessionRecord,
+        kept: Kept,
+        told: Input | None,
+        *,
+        event: str,
+        before: Waiting | None,
+        format: str = "",
+    ) -> None:
+        try:
+            reached = await advance(live.running, told)
+        except Restart as again:
+            self._take_uploads(turn, live.talk)
+            self._end(turn, record, "restarted", event=event, format=format, say=False, made=before is None)
+            await self._begin(turn, record.owner, again.arguments)
+            return
+        except ConversationEnded as ended:
+            self._take_uploads(turn, live.talk)
+            if ended.state == "failed":
+                log.error("conversation.failed", name=self.name, session_id=record.id, error=str(ended))
+            self._end(turn, record, ended.state, event=event, format=format, made=before is None)
+            return
+        except Diverged:  # by code that has no journal to differ from: a bug of ours
+            raise
+        except BaseException:
+            live.talk.detach()  # the turn has failed: the next try replays the journal
+            raise
+        self._take_uploads(turn, live.talk)
+        if isinstance(reached, Finished):
+            self._end(turn, record, DONE, event=event, format=format, say=False, made=before is None)
+            return
+        nonce = secrets.token_hex(4)
+        waiting = live.talk.waiting
+        asked_again = before is not None and (waiting.op, waiting.at) == (before.op, before.at)
+        data = _encode(Kept(kept.arguments, waiting, nonce))
+        rev = 1 if before is None else record.rev if asked_again else record.rev + 1
+        after = msgspec.structs.replace(
+            record,
+            rev=rev,
+            data=data,
+            updated_at=turn.moment,
+            expires_at=None if self._ttl_s is None else turn.moment + self._ttl_s,
+            ui_handle=waiting.prompt or None,
+            ui_chat_id=turn.chat_id if waiting.prompt else None,
+        )
+        write = SessionWrite(after) if before is None else SessionWrite(after, record.state, record.rev)
+        turn.session_changes.writes.append(write)
+        if not asked_again:
+            self._note(turn, after, "" if before is None else record.state, event, format)
+        live.nonce = nonce
+        live.talk.detach()
+        self._cache.put(record.id, live)
+
+    def _end(
+        self,
+        turn: Turn,
+        record: SessionRecord,
+        state: str,
+        *,
+        event: str = "end",
+        format: str = "",
+        say: bool = True,
+        made: bool = False,
+    ) -> None:
+        live = self._cache.take(record.id, "")
+        if live is not None:
+            live.close()
+        if not made:
+            waiting = _decode(record.data).waiting
+            if waiting.keyboard and state not in (DONE, "restarted"):
+                turn.edit_markup(waiting.prompt)
+            after = msgspec.structs.replace(
+                record, state=state, rev=record.rev + 1, is_active=False, updated_at=turn.moment
+            )
+            turn.session_changes.writes.append(SessionWrite(after, record.state, record.rev))
+            turn.cancel_timer(f"talk:{record.id}")
+        else:
+            after = msgspec.structs.replace(record, state=state, is_active=False, updated_at=turn.moment)
+            turn.session_changes.writes.append(SessionWrite(after))
+        self._note(turn, after, "" if made else record.state, event, format)
+        if say and turn.chat_id is not None:
+            turn.say(self._ending(turn, state))
+
+    def _ending(self, turn: Turn, state: str) -> str:
+        own = turn.own_text(f"conversation.{state}")
+        words = ENDINGS.get(turn.language.split("-")[0], ENDINGS["en"])
+        return own if own is not None else words.get(state, ENDINGS["en"]["cancelled"])
+
+    def _note(self, turn: Turn, record: SessionRecord, from_state: str, event: str, format: str) -> None:
+        turn.session_changes.events.append(
+            SessionEvent(
+                record.id,
+                record.bot_id,
+                self.name,
+                event,
+                from_state,
+                record.state,
+                record.rev,
+                format=format,
+                trace=turn.trace,
+                at=turn.moment,
+            )
+        )
+        turn.count("session_transition", from_state, record.state, "ok")
+
+    def _coroutine(self, version: str, talk: Talk, arguments: dict[str, Any]) -> Any:
+        return self.versions[version](talk, **arguments)
+
+    def _take_uploads(self, turn: Turn, talk: Talk) -> None:
+        if talk.uploads:
+            turn.uploads = [*(turn.uploads or ()), *talk.uploads]
+            talk.uploads = None
+
+    # -- whose it is ----------------------------------------------------------------------------------------------
+
+    def owner_now(self, turn: Turn) -> Owner:
+        """Who a conversation belongs to when this person does something in this chat."""
+        return self._owner(turn)
+
+    def _owner(self, turn: Turn) -> Owner:
+        return owner_of(self._strategy, user_id=user_of(turn), chat_id=turn.chat_id or 0, thread_id=thread_of(turn))
+
+    def _lane(self, turn: Turn) -> int:
+        return user_of(turn) if self._strategy is Strategy.GLOBAL_USER else turn.lane
+
+
+def waiting_of(record: SessionRecord) -> Waiting:
+    """What a conversation waits for, by its session."""
+    return _decode(record.data).waiting
+
+
+def _plain(name: str, arguments: dict[str, Any]) -> dict[str, Any]:
+    """Arguments as they will be in every replay. Raises `AuthorError` when they are not JSON."""
+    try:
+        plain: dict[str, Any] = msgspec.json.decode(_encode(arguments))
+    except (TypeError, ValueError) as error:
+        raise AuthorError(f"the arguments of the conversation {name!r} are not JSON: {error}") from None
+    return plain

@@ -1,0 +1,249 @@
+"""A flow: a checked table, a screen for each state, and how its sessions live.
+
+    order = Flow(
+        "order",
+        start="choosing",
+        states={"choosing": choose, "confirming": confirm, "ordered": thanks},
+        final=("ordered",),
+        rows=[
+            On("choosing", "order.pick", to="confirming", handler=pick),
+            On("confirming", "order.back", to="choosing"),
+            On("confirming", "order.confirm", to="ordered", handler=place),
+            Refuse("ordered", "order.confirm", Reason.ALREADY_DONE),
+        ],
+    )
+    app.add(order)
+
+`await order.begin(turn)` makes a session and shows its first screen; from then on buttons, messages, jobs and timers
+move it, and nothing else does.
+"""
+
+from __future__ import annotations
+
+import inspect
+from collections.abc import Iterable, Mapping
+from datetime import timedelta
+from typing import Any
+
+import msgspec
+
+from posthouse.core.errors import AuthorError
+from posthouse.core.sessions import (
+    Owner,
+    SessionEvent,
+    SessionRecord,
+    SessionWrite,
+    Strategy,
+    new_session_id,
+    owner_of,
+)
+from posthouse.programs.flows.rules import newest
+from posthouse.programs.flows.screen import clear_keyboard, show
+from posthouse.programs.flows.session import Session
+from posthouse.programs.flows.table import Policy, Row, Screens, Table, mermaid
+from posthouse.programs.flows.triggers import JobDone, JobFailed, Message, Trigger, task_name
+from posthouse.programs.turn import Turn
+from posthouse.telegram.callback_data import Format
+
+BEGIN = "begin"  # in the history: how a session came to be
+
+
+class Flow:
+    """States, events and screens of one kind of session. Raises `AuthorError` when the table is not possible.
+
+    `states` maps each state to its screen (None: it has none). `start` are the states in which a session may begin,
+    the first by default; `final` those in which it ends. `events` says what makes an event happen, where that is not
+    the button of that name. `strategy` says whose a session is (B-22), `ttl` how long it may be idle (None: for ever),
+    `formats` which legacy buttons are still understood besides the full ones (S0-16).
+    """
+
+    def __init__(
+        self,
+        name: str,
+        *,
+        states: Mapping[str, Screens | None],
+        start: str | tuple[str, ...],
+        rows: Iterable[Row],
+        final: Iterable[str] = (),
+        events: Mapping[str, Trigger] | None = None,
+        strategy: Strategy | str = Strategy.USER_IN_CHAT,
+        ttl: timedelta | None = timedelta(hours=24),
+        formats: Iterable[str] = (Format.REV,),
+    ) -> None:
+        self.name = name
+        self.screens = dict(states)
+        self.table = Table(
+            name,
+            tuple(states),
+            (start,) if isinstance(start, str) else tuple(start),
+            frozenset(final),
+            tuple(rows),
+            dict(events or {}),
+        )
+        self.policy = Policy(
+            Strategy(strategy),
+            None if ttl is None else ttl.total_seconds(),
+            frozenset(Format(known) for known in formats) | {Format.REV},
+        )
+        self.messages: list[tuple[str, Message]] = []
+        self.jobs: dict[tuple[str, bool], str] = {}
+        for event, trigger in self.table.triggers.items():
+            if isinstance(trigger, JobDone | JobFailed):
+                self.jobs[task_name(trigger.task), isinstance(trigger, JobFailed)] = event
+            elif isinstance(trigger, Message):
+                self.messages.append((event, trigger))
+
+    def diagram(self) -> str:
+        """The state diagram, for Mermaid."""
+        return mermaid(self.table)
+
+    # -- what a handler may ask -----------------------------------------------------------------------------------
+
+    async def current(self, turn: Turn) -> Session | None:
+        """The person's active session of this flow, or None."""
+        record = await self.current_record(turn)
+        return None if record is None else Session(turn, record)
+
+    async def begin(self, turn: Turn, *, state: str | None = None, data: Mapping[str, Any] | None = None) -> Session:
+        """Begin a session and show its screen; one that the person has already ends, and loses its buttons.
+
+        Raises `AuthorError` when `state` is none in which the flow starts.
+        """
+        first = state or self.table.start[0]
+        if first not in self.table.start:
+            raise AuthorError(f"flow {self.name!r} does not start in {first!r}: choose {' or '.join(self.table.start)}")
+        before = await self.current_record(turn)
+        if before is not None:
+            self._end(turn, before)
+        record = SessionRecord(
+            new_session_id(),
+            turn.bot_id,
+            self._lane(turn),
+            turn.env,
+            self.name,
+            self.owner(turn),
+            first,
+            created_at=turn.moment,
+        )
+        session = Session(turn, record, event=BEGIN)
+        session.data.update(data or {})
+        await self.enter(turn, session, first, event=BEGIN)
+        return session
+
+    async def end(self, turn: Turn) -> bool:
+        """End the person's active session, whatever its state; False when there is none."""
+        record = await self.current_record(turn)
+        if record is not None:
+            self._end(turn, record)
+        return record is not None
+
+    # -- how sessions change --------------------------------------------------------------------------------------
+
+    async def enter(self, turn: Turn, session: Session, to: str, *, event: str, format: str = "") -> None:
+        """Move a session to a state (or make it, `event` being `begin`), and show what the person sees there."""
+        before = session.record
+        made = event == BEGIN
+        ttl_s = self.policy.ttl_s
+        record = msgspec.structs.replace(
+            before,
+            state=to,
+            rev=before.rev if made else before.rev + 1,
+            is_active=to not in self.table.final,
+            data=session.packed(),
+            updated_at=turn.moment,
+            expires_at=None if ttl_s is None else turn.moment + ttl_s,
+        )
+        session.record = record
+        record = session.record = await self._show(turn, session)
+        changes = turn.session_changes
+        changes.writes.append(
+            SessionWrite(record) if made else SessionWrite(record, from_state=before.state, from_rev=before.rev)
+        )
+        changes.events.append(
+            SessionEvent(
+                record.id,
+                record.bot_id,
+                self.name,
+                event,
+                "" if made else before.state,
+                to,
+                record.rev,
+                format=format,
+                trace=turn.trace,
+                at=turn.moment,
+            )
+        )
+        turn.count("session_transition", "" if made else before.state, to, "ok")
+
+    async def redraw(self, turn: Turn, record: SessionRecord, *, in_place: bool = False) -> None:
+        """Show the screen of a session as it is, without moving it; `in_place`: where it is, not where was pressed."""
+        await self._show(turn, Session(turn, record), in_place=in_place)
+
+    async def _show(self, turn: Turn, session: Session, *, in_place: bool = False) -> SessionRecord:
+        draw = self.screens[session.state]
+        if draw is None:
+            if not session.record.is_active:
+                clear_keyboard(turn, session.record)
+            return session.record
+        screen = draw(turn, session)
+        if inspect.isawaitable(screen):
+            screen = await screen
+        return show(turn, session.record, screen, self.table, in_place=in_place)
+
+    def _end(self, turn: Turn, record: SessionRecord) -> None:
+        ended = msgspec.structs.replace(record, rev=record.rev + 1, is_active=False, updated_at=turn.moment)
+        clear_keyboard(turn, record)
+        changes = turn.session_changes
+        changes.writes.append(SessionWrite(ended, record.state, record.rev))
+        changes.events.append(
+            SessionEvent(
+                record.id,
+                record.bot_id,
+                self.name,
+                "end",
+                record.state,
+                record.state,
+                ended.rev,
+                trace=turn.trace,
+                at=turn.moment,
+            )
+        )
+
+    # -- whose it is ----------------------------------------------------------------------------------------------
+
+    async def current_record(self, turn: Turn) -> SessionRecord | None:
+        """The person's active session, as it is stored; it may have been moved by this turn already."""
+        owner = self.owner(turn)
+        moved = [write.record for write in (turn.effects.sessions.writes if turn.effects.sessions else ())]
+        records = {record.id: record for record in await sessions_of(turn, self._lane(turn), owner.user_id)}
+        records |= {record.id: record for record in moved}
+        return newest(list(records.values()), flow_kind=self.name, owner=owner, env=turn.env, now=turn.moment)
+
+    def owner(self, turn: Turn) -> Owner:
+        """Who a session belongs to when this person does something in this chat."""
+        return owner_of(
+            self.policy.strategy, user_id=user_of(turn), chat_id=turn.chat_id or 0, thread_id=thread_of(turn)
+        )
+
+    def _lane(self, turn: Turn) -> int:
+        """The lane that loads the session: its chat's; a person's own in all chats lies with their private chat."""
+        return user_of(turn) if self.policy.strategy is Strategy.GLOBAL_USER else turn.lane
+
+
+async def sessions_of(turn: Turn, lane: int, user_id: int) -> list[SessionRecord]:
+    """The active sessions of a lane that this person may own: with the lease, or asked for."""
+    if lane == turn.lane and turn.sessions_complete:
+        return list((turn.sessions or {}).values())
+    return await turn.reach.sessions(lane, [user_id, 0])
+
+
+def user_of(turn: Turn) -> int:
+    """Who did it: the person of the update; for jobs and timers of a private chat its person; else 0."""
+    person: int = turn.person.get("id", 0)
+    return person or (turn.chat_id if turn.chat_id is not None and turn.chat_id > 0 else 0)
+
+
+def thread_of(turn: Turn) -> int:
+    """The topic of the message, or 0."""
+    message = turn.raw_message if turn.entry.is_update else None
+    return (message.get("message_thread_id") or 0) if message and message.get("is_topic_message") else 0

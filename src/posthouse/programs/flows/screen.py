@@ -1,0 +1,149 @@
+"""Screens: what a person sees of a session, in one message that is edited in place.
+
+    source of the event        the screen appears
+    a press                    in the message that was pressed (C0-6)
+    a message of the person    in a new message below it; the old one loses its keyboard
+    a finished job, a timer    in the session's message
+
+A session has one active UI message (S0-8). Until a press tells its Telegram id it is named by the handle under which
+it was sent. A screen with a photo and one without cannot turn into each other by an edit: then the old message goes,
+and a new one comes.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass, field
+from typing import Any
+
+import msgspec
+
+from posthouse.core.errors import AuthorError
+from posthouse.core.sessions import SessionRecord
+from posthouse.programs.actions import File
+from posthouse.programs.flows.table import NOOP, Table
+from posthouse.programs.turn import Turn
+from posthouse.telegram.callback_data import pack
+
+_TEXT, _PHOTO = "s", "p"  # what the message of a handle is
+
+
+@dataclass(frozen=True, slots=True)
+class Button:
+    """An inline button that makes `event` happen; `value` is `session.value` then. Without an event it does nothing."""
+
+    text: str
+    event: str = NOOP
+    value: str = ""
+    url: str = ""
+
+
+Keyboard = Sequence[Sequence[Button]]
+
+
+@dataclass(frozen=True, slots=True)
+class Screen:
+    """A text, a keyboard, perhaps a photo (`File`, `file_id` or URL). `fresh` sends it anew instead of editing.
+
+    `more` has further parameters of the method, such as `parse_mode`.
+    """
+
+    text: str
+    buttons: Keyboard = ()
+    photo: File | str | None = None
+    fresh: bool = False
+    more: Mapping[str, Any] = field(default_factory=dict)
+
+
+def markup(buttons: Keyboard, table: Table, record: SessionRecord) -> dict[str, Any]:
+    """The inline keyboard of a screen; each button names session and revision. Raises `AuthorError`."""
+    return {"inline_keyboard": [[_button(button, table, record) for button in row] for row in buttons]}
+
+
+def _button(button: Button, table: Table, record: SessionRecord) -> dict[str, str]:
+    if button.url:
+        return {"text": button.text, "url": button.url}
+    if button.event != NOOP and button.event not in table.events:
+        raise AuthorError(
+            f"flow {table.name!r}, state {record.state}: the button {button.text!r} asks for the event"
+            f" {button.event!r}, which the table does not have; it has {', '.join(table.events)}"
+        )
+    action = NOOP if button.event == NOOP else table.action(button.event)
+    return {"text": button.text, "callback_data": pack(action, button.value, record.id, record.rev)}
+
+
+def pressed_message(turn: Turn) -> tuple[int, int] | None:
+    """(chat id, message id) of the message whose button was pressed."""
+    press = turn.update.get("callback_query")
+    message = press.get("message") if press else None
+    return (message["chat"]["id"], message["message_id"]) if message else None
+
+
+def show(turn: Turn, record: SessionRecord, screen: Screen, table: Table, *, in_place: bool = False) -> SessionRecord:
+    """Put a screen before the person; returns the session with the message where it is now.
+
+    `in_place` edits the session's own message, wherever the event came from.
+    """
+    pressed = None if in_place else pressed_message(turn)
+    if pressed is not None:
+        is_ui = record.ui_message_id is None or record.ui_message_id == pressed[1]
+        if not is_ui:
+            clear_keyboard(turn, record)
+        kind = _PHOTO if "photo" in turn.update["callback_query"]["message"] else _TEXT
+        handle = record.ui_handle if is_ui and (record.ui_handle or "")[:1] == kind else None
+        handle = handle or f"{kind}:{record.id}"
+        record = msgspec.structs.replace(record, ui_chat_id=pressed[0], ui_message_id=pressed[1], ui_handle=handle)
+    elif turn.entry.is_update and not in_place:
+        clear_keyboard(turn, record)
+        return _send(turn, record, screen, table)
+    if record.ui_handle is None and record.ui_message_id is None:
+        return _send(turn, record, screen, table)
+    kind = (record.ui_handle or _TEXT)[:1]
+    if screen.fresh:
+        clear_keyboard(turn, record)
+        return _send(turn, record, screen, table)
+    if kind != (_TEXT if screen.photo is None else _PHOTO):
+        turn.delete(_message(record), chat_id=_chat(turn, record))
+        return _send(turn, record, screen, table)
+    _edit(turn, record, screen, table)
+    return record
+
+
+def clear_keyboard(turn: Turn, record: SessionRecord) -> None:
+    """Take the buttons from the session's message: they are of a revision that is over."""
+    if record.ui_handle is None and record.ui_message_id is None:
+        return
+    turn.edit_markup(_message(record), chat_id=_chat(turn, record))
+
+
+def _message(record: SessionRecord) -> int | str:
+    if record.ui_message_id is not None:
+        return record.ui_message_id
+    return record.ui_handle or ""
+
+
+def _chat(turn: Turn, record: SessionRecord) -> int | None:
+    return record.ui_chat_id if record.ui_chat_id is not None else turn.chat_id
+
+
+def _send(turn: Turn, record: SessionRecord, screen: Screen, table: Table) -> SessionRecord:
+    kind = _TEXT if screen.photo is None else _PHOTO
+    handle = f"{kind}:{record.id}:{record.rev}"
+    keyboard = markup(screen.buttons, table, record) if screen.buttons else None
+    thread: dict[str, Any] = {"message_thread_id": record.owner.thread_id} if record.owner.thread_id else {}
+    if screen.photo is None:
+        turn.say(screen.text, handle=handle, reply_markup=keyboard, **thread, **screen.more)
+    else:
+        turn.photo(screen.photo, caption=screen.text, handle=handle, reply_markup=keyboard, **thread, **screen.more)
+    return msgspec.structs.replace(record, ui_chat_id=turn.chat_id, ui_message_id=None, ui_handle=handle)
+
+
+def _edit(turn: Turn, record: SessionRecord, screen: Screen, table: Table) -> None:
+    keyboard = markup(screen.buttons, table, record) if screen.buttons else None
+    where: dict[str, Any] = {"chat_id": _chat(turn, record)}
+    if screen.photo is None:
+        turn.edit(_message(record), screen.text, reply_markup=keyboard, **where, **screen.more)
+    else:
+        turn.edit_photo(
+            _message(record), screen.photo, caption=screen.text, reply_markup=keyboard, **where, **screen.more
+        )
