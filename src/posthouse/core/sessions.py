@@ -85,7 +85,8 @@ class SessionRecord(msgspec.Struct, gc=False):
     """One row of `sessions`. Moments in epoch seconds; `expires_at` None lives until it ends.
 
     `lane` is the lane whose turns load it. The active UI message (S0-8) is `ui_message_id` in `ui_chat_id` once a
-    press has told its id, and until then the `ui_handle` under which it was sent. `version` is a conversation's.
+    press has told its id, and until then the `ui_handle` under which it was sent. `version` is a conversation's;
+    `language` is what the person spoke last, for what a job or timer makes the session say.
     """
 
     id: str
@@ -102,6 +103,7 @@ class SessionRecord(msgspec.Struct, gc=False):
     ui_message_id: int | None = None
     ui_handle: str | None = None
     version: str = ""
+    language: str = ""
     created_at: float = 0.0
     updated_at: float = 0.0
     expires_at: float | None = None

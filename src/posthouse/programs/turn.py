@@ -93,6 +93,7 @@ class Turn(Actions):
         "journaled",
         "sessions",
         "sessions_complete",
+        "spoken",
         "states",
         "texts",
     )
@@ -127,6 +128,7 @@ class Turn(Actions):
         self.sessions_complete = sessions_complete
         self.counted: list[tuple[str, tuple[str, ...]]] | None = None
         self.texts = texts
+        self.spoken = ""
         self.journaled = False
         self._reach = reach
         self._update: dict[str, Any] | None = None
@@ -223,8 +225,11 @@ class Turn(Actions):
 
     @property
     def language(self) -> str:
-        """The language of the person's Telegram, as `ru` or `pt-br`; empty when it is not known."""
-        return str(self.person.get("language_code") or "").lower()
+        """The language of the person's Telegram, as `ru` or `pt-br`; empty when it is not known.
+
+        A job or a timer has no person: then it is what the person of its session spoke last (`spoken`).
+        """
+        return str(self.person.get("language_code") or self.spoken).lower()
 
     # -- what the chat remembers --------------------------------------------------------------------------------
 

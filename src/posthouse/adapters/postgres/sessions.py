@@ -134,6 +134,7 @@ def _columns(records: Sequence[SessionRecord]) -> list[list[Any]]:
         [texts(r.ui_handle) for r in records],
         [r.data for r in records],
         [text(r.version) for r in records],
+        [text(r.language) for r in records],
         [r.created_at for r in records],
         [r.updated_at for r in records],
         [r.expires_at for r in records],

@@ -13,7 +13,7 @@ from posthouse.ports.store import FormatShare, FormatShares, SessionFilter, Sess
 
 COLUMNS = (
     "id, bot_id, lane, env, flow_kind, user_id, chat_id, thread_id, state, session_rev, is_active, ui_chat_id,"
-    " ui_message_id, ui_handle, data, version, created_at, updated_at, expires_at"
+    " ui_message_id, ui_handle, data, version, language, created_at, updated_at, expires_at"
 )
 _KEPT = ("id", "created_at")  # what an update of a session leaves as it was
 _UPDATE = ", ".join(
@@ -99,7 +99,7 @@ class SqliteSessions:
 def record_of(row: tuple[Any, ...], core: SqliteCore) -> SessionRecord:
     """One row of `COLUMNS`."""
     id, bot_id, lane, env, flow_kind, user_id, chat_id, thread_id, state, rev, is_active = row[:11]
-    ui_chat_id, ui_message_id, ui_handle, data, version, created_us, updated_us, expires_us = row[11:]
+    ui_chat_id, ui_message_id, ui_handle, data, version, language, created_us, updated_us, expires_us = row[11:]
     return SessionRecord(
         id,
         bot_id,
@@ -115,6 +115,7 @@ def record_of(row: tuple[Any, ...], core: SqliteCore) -> SessionRecord:
         ui_message_id,
         ui_handle,
         version,
+        language,
         created_us / 1e6,
         updated_us / 1e6,
         None if expires_us is None else expires_us / 1e6,
@@ -229,6 +230,7 @@ def _row(record: SessionRecord, core: SqliteCore) -> tuple[object, ...]:
         record.ui_handle,
         record.data,
         record.version,
+        record.language,
         int(record.created_at * 1_000_000),
         int(record.updated_at * 1_000_000),
         None if record.expires_at is None else int(record.expires_at * 1_000_000),

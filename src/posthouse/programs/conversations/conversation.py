@@ -153,6 +153,7 @@ class Conversation:
     async def go_on(self, turn: Turn, record: SessionRecord, told: Input, *, event: str, format: str = "") -> None:
         """Continue with what it was told, to the next wait or the end; everything commits with the turn."""
         kept = _decode(record.data)
+        turn.spoken = record.language
         if record.version not in self.versions:
             log.info("conversation.outdated", name=self.name, session_id=record.id, version=record.version)
             self._end(turn, record, OUTDATED, event=event, format=format)
@@ -257,6 +258,7 @@ class Conversation:
             record,
             rev=rev,
             data=data,
+            language=turn.language,
             updated_at=turn.moment,
             expires_at=None if self._ttl_s is None else turn.moment + self._ttl_s,
             ui_handle=waiting.prompt or None,

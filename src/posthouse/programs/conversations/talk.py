@@ -218,6 +218,11 @@ class Talk(Actions):
         return self._any_turn().person
 
     @property
+    def language(self) -> str:
+        """What the person speaks, as `ru` or `pt-br`; empty when it is not known."""
+        return self._any_turn().language
+
+    @property
     def user_id(self) -> int:
         """Whose conversation it is."""
         return self.record.owner.user_id

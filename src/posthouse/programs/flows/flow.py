@@ -150,6 +150,7 @@ class Flow:
             rev=before.rev if made else before.rev + 1,
             is_active=to not in self.table.final,
             data=session.packed(),
+            language=turn.language,
             updated_at=turn.moment,
             expires_at=None if ttl_s is None else turn.moment + ttl_s,
         )

@@ -106,6 +106,7 @@ class FlowRouter:
         flow = self.flows.get(record.flow_kind) if record is not None else None
         if flow is None or record is None:
             return False
+        turn.spoken = record.language
         event = carried.get(EVENT_KEY) or flow.jobs.get((body.get("task", ""), body.get("error") is not None))
         if event is None or event not in flow.table.events:
             log.info("session.event_unknown", flow_kind=flow.name, session_id=record.id, task=body.get("task"))

@@ -66,6 +66,7 @@ class SessionsContract:
             ui_message_id=77,
             ui_handle="s:aaaaaaaaaa",
             version="2",
+            language="ru",
             expires_at=2000.5,
             owner=Owner(ANN, LANE, 3),
             rev=4,

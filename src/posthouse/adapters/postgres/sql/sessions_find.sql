@@ -1,7 +1,7 @@
 -- Sessions for an operator, the one that changed last first.
 -- $1 bot, $2 env, $3 user, $4 flow, $5 state (NULL = any), $6 live only, $7 limit
 SELECT id, bot_id, lane_key, env, flow_kind, user_id, chat_id, thread_id, state, session_rev, is_active, ui_chat_id,
-       ui_message_id, ui_handle, data, version, extract(epoch FROM created_at)::float8,
+       ui_message_id, ui_handle, data, version, language, extract(epoch FROM created_at)::float8,
        extract(epoch FROM updated_at)::float8, extract(epoch FROM expires_at)::float8
   FROM sessions
  WHERE ($1::bigint IS NULL OR bot_id = $1)

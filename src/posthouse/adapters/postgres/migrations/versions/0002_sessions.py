@@ -25,6 +25,7 @@ COLUMNS = {
     "ui_handle": "text",
     "data": "bytea NOT NULL DEFAULT '{}'",
     "version": "text NOT NULL DEFAULT ''",
+    "language": "text NOT NULL DEFAULT ''",
     "created_at": "timestamptz NOT NULL DEFAULT now()",
     "updated_at": "timestamptz NOT NULL DEFAULT now()",
     "expires_at": "timestamptz",

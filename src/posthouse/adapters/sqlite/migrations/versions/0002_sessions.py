@@ -35,6 +35,7 @@ COLUMNS = {
     "ui_handle": "TEXT",
     "data": "BLOB NOT NULL DEFAULT x'7b7d'",
     "version": "TEXT NOT NULL DEFAULT ''",
+    "language": "TEXT NOT NULL DEFAULT ''",
     "created_at": "INTEGER NOT NULL DEFAULT 0",
     "updated_at": "INTEGER NOT NULL DEFAULT 0",
     "expires_at": "INTEGER",
