@@ -1,1 +1,16 @@
-"""The bundled bot that keeps a training log: what was lifted, said in plain words, in English or Russian."""
+"""A training log: write what you did, look at it, save it; later see records, progress and history.
+
+    parsing    "squat 5x100, then bench 3x8 60kg" ──► lines with sets
+    catalogue  what people call an exercise ──► the exercise, or the ones that they may mean
+    diary      what is stored, as functions for `turn.transact`
+    history    records and progress from what was stored
+    chart      progress as a picture
+    talks      the dialogues: log, correct a day, progress
+    app        commands
+
+`app` is the program; in posthouse.toml: `program = "posthouse_apps.workouts:app"`.
+"""
+
+from posthouse_apps.workouts.app import app
+
+__all__ = ["app"]

@@ -124,6 +124,10 @@ class Messages:
         except Unfit as unfit:
             raise ArgumentInvalid(f"t({key!r}), {text} in {text.where}: {unfit}") from None
 
+    def __contains__(self, key: object) -> bool:
+        """Whether any language has a text for the key."""
+        return key in self._everywhere
+
     def t_all(self, key: str) -> frozenset[str]:
         """What every language says for `key`: what a press of that reply-keyboard button may send.
 
