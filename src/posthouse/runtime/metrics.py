@@ -29,6 +29,17 @@ class Metrics:
         self.queue_wait = self._spread("queue_wait_seconds", "Time from stored to claimed", _FAST).labels()
         self.commit_seconds = self._spread("turn_commit_seconds", "Time to commit a batch of turns", _FAST).labels()
         self.commit_batch = self._spread("turn_commit_batch_size", "Settlements per commit", _SIZES).labels()
+        # What programs count (`Turn.count`). The first four names are those of S0-45, hence without our prefix.
+        self._by_name = {
+            name: Tally(name, text, labels, Count, self.registry)
+            for name, text, labels in (
+                ("session_resolve", "Sessions looked for by an event", ("event", "result", "reason")),
+                ("session_transition", "Transitions of sessions", ("from", "to", "result")),
+                ("callback_legacy", "Presses of buttons that do not name session and revision", ("event",)),
+                ("reject_event", "Events that were rejected", ("event", "reason")),
+                ("posthouse_conversation_resumes", "Conversations that went on, live or replayed", ("how",)),
+            )
+        }
         # The rest happens less often.
         self.fenced = self._counter("finish_stale", "Settlements refused because the lease was lost", "what")
         self.reaped = self._counter("leases_reaped", "Leases taken back from the dead or overdue", "what")
@@ -40,23 +51,6 @@ class Metrics:
         self.job_seconds = self._histogram("job_seconds", "Time a job ran", _FAST, "task")
         self.timers_fired = self._counter("timers_fired", "Timers that came due")
         self.cron_fired = self._counter("cron_fired", "Schedules that fired", "name")
-        # The names are those of S0-45, hence without our prefix.
-        self._by_name = {
-            name: Counter(name, text, labels, registry=self.registry)
-            for name, text, labels in (
-                (
-                    "session_resolve",
-                    "Sessions looked for by an event",
-                    ("event", "result", "reason"),
-                ),
-                ("session_transition", "Transitions of sessions", ("from", "to", "result")),
-                ("callback_legacy", "Presses of buttons that do not name session and revision", ("event",)),
-                ("reject_event", "Events that were rejected", ("event", "reason")),
-            )
-        }
-        self._by_name["conversation_resumes"] = self._counter(
-            "conversation_resumes", "Conversations that went on: live in memory, or replayed from the journal", "how"
-        )
         self.polling_errors = self._counter("polling_errors", "getUpdates calls that failed", "bot", "code")
 
     def count(self, counted: Iterable[tuple[str, tuple[str, ...]]]) -> None:
@@ -65,10 +59,10 @@ class Metrics:
             self._by_name[name].labels(*labels).inc()
 
     def _count(self, name: str, text: str, *labels: str) -> Tally[Count]:
-        return Tally(name, text, labels, Count, self.registry)
+        return Tally(f"posthouse_{name}", text, labels, Count, self.registry)
 
     def _spread(self, name: str, text: str, bounds: tuple[float, ...], *labels: str) -> Tally[Spread]:
-        return Tally(name, text, labels, lambda: Spread(bounds), self.registry)
+        return Tally(f"posthouse_{name}", text, labels, lambda: Spread(bounds), self.registry)
 
     def _counter(self, name: str, text: str, *labels: str) -> Counter:
         return Counter(f"posthouse_{name}", text, labels, registry=self.registry)

@@ -59,7 +59,7 @@ class Tally(Collector, Generic[M]):
     def __init__(
         self, name: str, text: str, labels: tuple[str, ...], make: Callable[[], M], registry: CollectorRegistry
     ) -> None:
-        self._name = f"posthouse_{name}"
+        self._name = name
         self._text = text
         self._labels = labels
         self._make: Callable[[], M] = make

@@ -99,8 +99,12 @@ async def write(connection: Any, sql: dict[str, str], all_changes: Sequence[Sess
     """Write what these turns changed, in their order, after `conflicts` has found nothing against it."""
     final: dict[str, SessionWrite] = {write.record.id: write for changes in all_changes for write in changes.writes}
     if final:
-        records = [write.record for write in final.values()]
-        await connection.fetch(sql["sessions_write"], *_columns(records))
+        made = {write.record.id for changes in all_changes for write in changes.writes if not write.from_rev}
+        if made:
+            await connection.fetch(sql["sessions_make"], *_columns([final[id].record for id in made]))
+        moves = [write.record for id, write in final.items() if id not in made]
+        if moves:
+            await connection.fetch(sql["sessions_move"], *_move_columns(moves))
     events = [event for changes in all_changes for event in changes.events]
     if events:
         await connection.fetch(sql["sessions_events"], *_event_columns(events))
@@ -114,6 +118,22 @@ async def write(connection: Any, sql: dict[str, str], all_changes: Sequence[Sess
             [entry.record for entry in journal.values()],
             ended,
         )
+
+
+def _move_columns(records: Sequence[SessionRecord]) -> list[list[Any]]:
+    return [
+        [text(r.id) for r in records],
+        [text(r.state) for r in records],
+        [r.rev for r in records],
+        [r.is_active for r in records],
+        [r.ui_chat_id for r in records],
+        [r.ui_message_id for r in records],
+        [texts(r.ui_handle) for r in records],
+        [r.data for r in records],
+        [text(r.language) for r in records],
+        [r.updated_at for r in records],
+        [r.expires_at for r in records],
+    ]
 
 
 def _columns(records: Sequence[SessionRecord]) -> list[list[Any]]:

@@ -25,6 +25,7 @@ class PostgresUpkeep:
         self._worker = worker
         self._bells = bells
         self._cursor: tuple[int, int, int] = START
+        self._session_cursor = ""
 
     async def reap(self) -> Reaped:
         """Free what dead processes and overdue leases hold."""
@@ -43,8 +44,16 @@ class PostgresUpkeep:
         """Forget old rows in bounded slices; returns how many rows went; call again while it is not 0."""
         settings = self._database.settings
         rows = await self._database.fetch("prune", seen_s, dead_letters_s, settings.handles_kept_s, SLICE)
-        gone: int = rows[0][0] + (await self._database.fetch("sessions_prune", sessions_s, SLICE))[0][0]
-        return gone + await self._prune_lanes()
+        gone: int = rows[0][0]
+        return gone + await self._prune_sessions(sessions_s) + await self._prune_lanes()
+
+    async def _prune_sessions(self, sessions_s: float) -> int:
+        gone, last_id, looked = (await self._database.fetch("sessions_prune", sessions_s, self._session_cursor, SLICE))[
+            0
+        ]
+        self._session_cursor = last_id if looked == SLICE else ""
+        over: int = gone
+        return over
 
     async def _prune_lanes(self) -> int:
         for _ in range(PAGES):

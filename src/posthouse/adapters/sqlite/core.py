@@ -37,6 +37,7 @@ class SqliteCore:
         self._bots_unwritten: dict[int, int] = {}
         self._numbering = threading.Lock()
         self._token = 0
+        self._line_id = 1
         self._delivery_id = 0  # the last one given; 0 before the first
 
     def load_bots(self, connection: sqlite3.Connection) -> None:
@@ -65,6 +66,12 @@ class SqliteCore:
             self._delivery_id = row[0] if row else 0
         first = self._delivery_id + 1
         self._delivery_id += count
+        return range(first, first + count)
+
+    def new_line_ids(self, count: int) -> range:
+        """Ids of lines of history and of journals, ascending over restarts. Called on the writer's thread only."""
+        first = self.epoch << 40 | self._line_id
+        self._line_id += count
         return range(first, first + count)
 
     def now_us(self) -> int:

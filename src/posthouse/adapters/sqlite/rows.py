@@ -40,10 +40,33 @@ def chunks(items: Sequence[Any], size: int = ROWS_MAX) -> list[Sequence[Any]]:
     return [items[start : start + size] for start in range(0, len(items), size)]
 
 
-def with_ids(connection: sqlite3.Connection, sql: str, ids: Sequence[int], *before: Any) -> sqlite3.Cursor:
+def with_ids(
+    connection: sqlite3.Connection, sql: str, ids: Sequence[int] | Sequence[str], *before: Any
+) -> sqlite3.Cursor:
     """Run `sql`, whose `{ids}` becomes a list of marks, with the ids padded by repeating the last one."""
     count = padded(len(ids))
     return connection.execute(_with_marks(sql, count), (*before, *ids, *(ids[-1],) * (count - len(ids))))
+
+
+def with_values(connection: sqlite3.Connection, sql: str, rows: Sequence[tuple[Any, ...]]) -> int:
+    """Run an UPDATE whose `{values}` becomes the rows, padded by repeating the last; returns how many it changed."""
+    changed = 0
+    for chunk in chunks(rows):
+        count = padded(len(chunk))
+        flat = list(chain.from_iterable(chunk))
+        flat.extend(chunk[-1] * (count - len(chunk)))
+        changed += connection.execute(_with_rows(sql, count, len(chunk[0])), flat).rowcount
+    return changed
+
+
+def append(connection: sqlite3.Connection, sql: str, rows: Sequence[tuple[Any, ...]]) -> None:
+    """Run an INSERT … SELECT whose `{values}` becomes the rows; its LIMIT, the last parameter, cuts the padding off."""
+    for chunk in chunks(rows):
+        count = padded(len(chunk))
+        flat = list(chain.from_iterable(chunk))
+        flat.extend(chunk[-1] * (count - len(chunk)))
+        flat.append(len(chunk))
+        connection.execute(_with_rows(sql, count, len(chunk[0])), flat)
 
 
 def insert(connection: sqlite3.Connection, head: str, rows: Sequence[tuple[Any, ...]], tail: str = "") -> int:
@@ -66,6 +89,11 @@ def insert(connection: sqlite3.Connection, head: str, rows: Sequence[tuple[Any, 
 @lru_cache(maxsize=512)
 def _with_marks(sql: str, count: int) -> str:
     return sql.replace("{ids}", marks(count))
+
+
+@lru_cache(maxsize=512)
+def _with_rows(sql: str, count: int, columns: int) -> str:
+    return sql.replace("{values}", values(count, columns))
 
 
 @lru_cache(maxsize=512)

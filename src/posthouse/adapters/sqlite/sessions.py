@@ -3,23 +3,64 @@
 from __future__ import annotations
 
 import sqlite3
-from collections.abc import Iterable, Sequence
+from collections.abc import Sequence
 from typing import Any
 
 from posthouse.adapters.sqlite import rows
 from posthouse.adapters.sqlite.core import SqliteCore
-from posthouse.core.sessions import Owner, SessionChanges, SessionEvent, SessionRecord, SessionWrite, moved
+from posthouse.core.sessions import (
+    JournalWrite,
+    Owner,
+    SessionChanges,
+    SessionEvent,
+    SessionRecord,
+    SessionWrite,
+    moved,
+)
 from posthouse.ports.store import FormatShare, FormatShares, SessionFilter, SessionHistory, SessionRecords
 
 COLUMNS = (
     "id, bot_id, lane, env, flow_kind, user_id, chat_id, thread_id, state, session_rev, is_active, ui_chat_id,"
     " ui_message_id, ui_handle, data, version, language, created_at, updated_at, expires_at"
 )
-_KEPT = ("id", "created_at")  # what an update of a session leaves as it was
-_UPDATE = ", ".join(
-    f"{column} = excluded.{column}" for column in COLUMNS.replace(" ", "").split(",") if column not in _KEPT
-)
 _EVENT_COLUMNS = "session_id, bot_id, flow_kind, event, from_state, to_state, rev, reason, detail, format, trace, at"
+
+# What a move may change. Who a session belongs to never changes, so the indexes over that are left alone.
+_MOVED = (
+    "state", "session_rev", "is_active", "ui_chat_id", "ui_message_id", "ui_handle", "data", "language", "updated_at",
+    "expires_at",
+)  # fmt: skip
+_MOVE = (
+    f"UPDATE sessions SET {', '.join(f'{column} = moved.column{n}' for n, column in enumerate(_MOVED, 6))},"
+    " last_event = COALESCE(moved.column4, last_event), last_entry = COALESCE(moved.column5, last_entry)"
+    " FROM (VALUES {values}) AS moved"
+    " WHERE sessions.id = moved.column1 AND sessions.state = moved.column2 AND sessions.session_rev = moved.column3"
+)
+
+# History and journals are appended, and each line names the one before it of its session. An index over sessions would
+# cost several times the line itself, with every move: its place is another page for each session.
+_APPEND = (
+    "INSERT INTO {table} (id, previous, session_id, {columns}) SELECT column1,"
+    " COALESCE(column2, (SELECT {last} FROM sessions WHERE sessions.id = column3)), column3, {rest}"
+    " FROM (VALUES {{values}}) LIMIT ?"
+)
+_ADD_EVENTS = _APPEND.format(
+    table="session_event",
+    last="last_event",
+    columns=_EVENT_COLUMNS.removeprefix("session_id, "),
+    rest=", ".join(f"column{n}" for n in range(4, 15)),
+)
+_ADD_ENTRIES = _APPEND.format(
+    table="session_journal", last="last_entry", columns="ordinal, record", rest="column4, column5"
+)
+_WALK = (
+    "WITH RECURSIVE line (id, previous) AS ("
+    " SELECT {table}.id, {table}.previous FROM sessions JOIN {table} ON {table}.id = sessions.{last}"
+    " WHERE sessions.id IN ({{ids}})"
+    " UNION ALL SELECT {table}.id, {table}.previous FROM line JOIN {table} ON {table}.id = line.previous)"
+)
+_WALK_EVENTS = _WALK.format(table="session_event", last="last_event")
+_WALK_ENTRIES = _WALK.format(table="session_journal", last="last_entry")
 
 Sessions = dict[str, SessionRecord]
 
@@ -46,8 +87,10 @@ class SqliteSessions:
 
     async def journal(self, session_id: str) -> list[bytes]:
         def query(connection: sqlite3.Connection) -> list[bytes]:
-            found = connection.execute(
-                "SELECT record FROM session_journal WHERE session_id = ? ORDER BY ordinal", (session_id,)
+            found = rows.with_ids(
+                connection,
+                f"{_WALK_ENTRIES} SELECT record FROM session_journal JOIN line USING (id) ORDER BY ordinal",
+                [session_id],
             )
             return [record for (record,) in found]
 
@@ -67,9 +110,11 @@ class SqliteSessions:
 
     async def history(self, session_id: str, *, limit: int = 100) -> SessionHistory:
         def query(connection: sqlite3.Connection) -> SessionHistory:
-            found = connection.execute(
-                f"SELECT {_EVENT_COLUMNS} FROM session_event WHERE session_id = ? ORDER BY id DESC LIMIT ?",
-                (session_id, limit),
+            found = rows.with_ids(
+                connection,
+                f"{_WALK_EVENTS} SELECT {_EVENT_COLUMNS} FROM session_event JOIN line USING (id)"
+                f" ORDER BY id DESC LIMIT {int(limit)}",
+                [session_id],
             ).fetchall()
             return [_event(row) for row in reversed(found)]
 
@@ -162,53 +207,112 @@ def conflicts(connection: sqlite3.Connection, all_changes: Sequence[SessionChang
     return out
 
 
-def write(connection: sqlite3.Connection, all_changes: Iterable[SessionChanges], core: SqliteCore) -> None:
-    """Write what these turns changed, in their order, after `conflicts` has found nothing against it."""
+class SessionMoved(Exception):
+    """A session is no longer where a turn saw it; `conflicts` says whose."""
+
+
+def write(connection: sqlite3.Connection, all_changes: Sequence[SessionChanges], core: SqliteCore) -> None:
+    """Write what these turns changed, in their order: one UPDATE, guarded by state and rev (S0-26, B-2).
+
+    Raises `SessionMoved` when the guard kept one from moving; then the caller undoes it all.
+    """
+    first: dict[str, SessionWrite] = {}
     final: dict[str, SessionWrite] = {}
     events: list[SessionEvent] = []
-    journal: list[tuple[str, int, bytes]] = []
+    journal: list[JournalWrite] = []
     for changes in all_changes:
         for change in changes.writes:
-            final[change.record.id] = change
+            id = change.record.id
+            earlier = final.get(id)
+            if earlier is None:
+                first[id] = change
+            elif (change.from_state, change.from_rev) != (earlier.record.state, earlier.record.rev):
+                raise SessionMoved
+            final[id] = change
         events += changes.events
-        journal += [(entry.session_id, entry.ordinal, entry.record) for entry in changes.journal]
-    if final:
-        values = [_row(change.record, core) for change in final.values()]
-        rows.insert(
-            connection, f"INSERT INTO sessions ({COLUMNS})", values, f"ON CONFLICT (id) DO UPDATE SET {_UPDATE}"
-        )
-    if events:
-        rows.insert(
-            connection,
-            f"INSERT INTO session_event ({_EVENT_COLUMNS})",
-            [
-                (
-                    event.session_id,
-                    event.bot_id,
-                    event.flow_kind,
-                    event.event,
-                    event.from_state,
-                    event.to_state,
-                    event.rev,
-                    event.reason,
-                    event.detail,
-                    event.format,
-                    event.trace,
-                    int(event.at * 1_000_000),
-                )
-                for event in events
-            ],
-        )
-    if journal:
-        rows.insert(
-            connection,
-            "INSERT INTO session_journal (session_id, ordinal, record)",
-            journal,
-            "ON CONFLICT (session_id, ordinal) DO UPDATE SET record = excluded.record",
-        )
-    ended = [id for id, change in final.items() if not change.record.is_active]
+        journal += changes.journal
+    last_events = _append(connection, _ADD_EVENTS, [(event.session_id, *_event_row(event)) for event in events], core)
+    entries = [(entry.session_id, entry.ordinal, entry.record) for entry in journal]
+    last_entries = _append(connection, _ADD_ENTRIES, entries, core)
+    moves = []
+    for id, change in final.items():
+        before, last = first[id], (last_events.pop(id, None), last_entries.get(id))
+        if before.from_rev:
+            moves.append((id, before.from_state, before.from_rev, *last, *_moved_row(change.record)))
+        else:
+            _make(connection, change.record, *last, core)
+    if moves and rows.with_values(connection, _MOVE, moves) != len(moves):
+        raise SessionMoved
+    for id, event in last_events.items():  # rejects: their sessions stay where they are
+        if id:
+            connection.execute("UPDATE sessions SET last_event = ? WHERE id = ?", (event, id))
+    ended = [id for id, change in final.items() if not change.record.is_active and change.record.version]
     for chunk in rows.chunks(ended) if ended else ():
-        rows.with_ids(connection, "DELETE FROM session_journal WHERE session_id IN ({ids})", chunk)
+        rows.with_ids(
+            connection, f"{_WALK_ENTRIES} DELETE FROM session_journal WHERE id IN (SELECT id FROM line)", chunk
+        )
+
+
+def _append(
+    connection: sqlite3.Connection, sql: str, lines: Sequence[tuple[Any, ...]], core: SqliteCore
+) -> dict[str, int]:
+    """Add lines that begin with their session's id; the last of each session."""
+    last: dict[str, int] = {}
+    numbered = []
+    for id, line in zip(core.new_line_ids(len(lines)), lines, strict=True):
+        numbered.append((id, last.get(line[0]), *line))
+        last[line[0]] = id
+    if numbered:
+        rows.append(connection, sql, numbered)
+    return last
+
+
+def _event_row(event: SessionEvent) -> tuple[Any, ...]:
+    return (
+        event.bot_id,
+        event.flow_kind,
+        event.event,
+        event.from_state,
+        event.to_state,
+        event.rev,
+        event.reason,
+        event.detail,
+        event.format,
+        event.trace,
+        int(event.at * 1_000_000),
+    )
+
+
+def _moved_row(record: SessionRecord) -> tuple[Any, ...]:
+    """What `_MOVED` names."""
+    return (
+        record.state,
+        record.rev,
+        int(record.is_active),
+        record.ui_chat_id,
+        record.ui_message_id,
+        record.ui_handle,
+        record.data,
+        record.language,
+        int(record.updated_at * 1_000_000),
+        None if record.expires_at is None else int(record.expires_at * 1_000_000),
+    )
+
+
+def _make(
+    connection: sqlite3.Connection,
+    record: SessionRecord,
+    last_event: int | None,
+    last_entry: int | None,
+    core: SqliteCore,
+) -> None:
+    values = (*_row(record, core), last_event, last_entry)
+    try:
+        connection.execute(
+            f"INSERT INTO sessions ({COLUMNS}, last_event, last_entry) VALUES ({rows.marks(len(values))})", values
+        )
+    except sqlite3.IntegrityError as error:  # its id is taken
+        raise SessionMoved from error
 
 
 def _row(record: SessionRecord, core: SqliteCore) -> tuple[object, ...]:
@@ -237,27 +341,25 @@ def _row(record: SessionRecord, core: SqliteCore) -> tuple[object, ...]:
     )
 
 
-def prune(connection: sqlite3.Connection, before_us: int, limit: int) -> int:
-    """Forget sessions that ended or expired before a moment, with what belongs to them, at most `limit` of each."""
-    ids = [
-        id
-        for (id,) in connection.execute(
-            "SELECT id FROM (SELECT id FROM sessions WHERE is_active = 0 AND updated_at < ? LIMIT ?)"
-            " UNION SELECT id FROM (SELECT id FROM sessions WHERE expires_at IS NOT NULL AND expires_at < ? LIMIT ?)",
-            (before_us, limit, before_us, limit),
-        )
-    ]
-    gone = 0
+def prune(connection: sqlite3.Connection, before_us: int, after: str, limit: int) -> tuple[int, str]:
+    """Forget sessions that ended or expired before a moment, and older history: (how many sessions, where to go on).
+
+    Walks the table by id, `limit` rows a call, and begins anew behind the last: no index is kept for it. History lies
+    in the order in which it was written.
+    """
+    seen = connection.execute(
+        "SELECT id, (is_active = 0 AND updated_at < ?1) OR (expires_at IS NOT NULL AND expires_at < ?1)"
+        " FROM sessions WHERE id > ?2 ORDER BY id LIMIT ?3",
+        (before_us, after, limit),
+    ).fetchall()
+    ids = [id for id, over in seen if over]
     for chunk in rows.chunks(ids) if ids else ():
-        for table, column in (("session_journal", "session_id"), ("session_event", "session_id"), ("sessions", "id")):
-            rows.with_ids(connection, f"DELETE FROM {table} WHERE {column} IN ({{ids}})", chunk)
-        gone += len(chunk)
-    # Rejects of presses that named no session belong to nobody.
-    return (
-        gone
-        + connection.execute(
-            "DELETE FROM session_event WHERE id IN"
-            " (SELECT id FROM session_event WHERE session_id = '' AND at < ? LIMIT ?)",
-            (before_us, limit),
-        ).rowcount
-    )
+        rows.with_ids(
+            connection, f"{_WALK_ENTRIES} DELETE FROM session_journal WHERE id IN (SELECT id FROM line)", chunk
+        )
+        rows.with_ids(connection, "DELETE FROM sessions WHERE id IN ({ids})", chunk)
+    lines = connection.execute(
+        "DELETE FROM session_event WHERE at < ?1 AND id IN (SELECT id FROM session_event ORDER BY id LIMIT ?2)",
+        (before_us, limit),
+    ).rowcount
+    return len(ids) + lines, seen[-1][0] if len(seen) == limit else ""

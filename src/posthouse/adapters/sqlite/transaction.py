@@ -7,6 +7,7 @@ from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 from typing import TYPE_CHECKING, Any, TypeVar
 
+from posthouse.adapters.sqlite.sessions import SessionMoved
 from posthouse.adapters.sqlite.writer import WriterSession
 from posthouse.core.errors import AuthorError
 from posthouse.core.leases import Settlement
@@ -47,14 +48,11 @@ class SqliteTurnTransaction:
 
         def operation(connection: sqlite3.Connection) -> Any:
             self._give_back()
-            written = turns.write(connection, accepted)
-            if written.refused:
-                raise _Moved  # so that what the author's functions wrote is undone too
-            return written
+            return turns.write(connection, accepted, careful=False)
 
         try:
             written = await self._session.run(operation, last=True)
-        except _Moved:
+        except SessionMoved:  # what the author's functions wrote is undone too
             taken[0].settling = False
             await self.rollback()
             turns.refuse(taken[0], settlement)
@@ -73,10 +71,6 @@ class SqliteTurnTransaction:
         if self._connection is not None:
             self._connection.close()
             self._connection = None
-
-
-class _Moved(Exception):
-    """A session of the turn is no longer where the turn saw it."""
 
 
 class Lender:

@@ -19,6 +19,7 @@ from posthouse.adapters.sqlite.core import SqliteCore
 from posthouse.adapters.sqlite.deadletters import bury_entry, storable
 from posthouse.adapters.sqlite.effects import Written, write_effects, write_states
 from posthouse.adapters.sqlite.lanes import Lane, LaneBook
+from posthouse.adapters.sqlite.sessions import SessionMoved
 from posthouse.adapters.sqlite.states import StateCache
 from posthouse.adapters.sqlite.transaction import Lender, SqliteTurnTransaction
 from posthouse.core.effects import StateWrite
@@ -264,7 +265,10 @@ class SqliteTurns:
                 accepted.append(taken)
         if accepted:
             try:
-                written = await self._core.writer.submit(lambda connection: self.write(connection, accepted))
+                try:
+                    written = await self._core.writer.submit(partial(self.write, accepted=accepted, careful=False))
+                except SessionMoved:
+                    written = await self._core.writer.submit(partial(self.write, accepted=accepted, careful=True))
             except BaseException:
                 for lane, _, _ in accepted:
                     lane.settling = False
@@ -297,13 +301,18 @@ class SqliteTurns:
     def holds(self, lease: Lease) -> bool:
         return self._held_by(lease) is not None
 
-    def write(self, connection: sqlite3.Connection, accepted: list[Accepted]) -> Written:
-        """The settling statements, in one transaction: entries done, buried or postponed, and all effects."""
+    def write(self, connection: sqlite3.Connection, accepted: list[Accepted], *, careful: bool) -> Written:
+        """The settling statements, in one transaction: entries done, buried or postponed, and all effects.
+
+        `careful` leaves out the turns whose sessions had moved; otherwise one of those raises `SessionMoved`, and the
+        transaction is to be undone: that is rare, and looking first is not free.
+        """
         core = self._core
         now_us = core.now_us()
         done: list[int] = []
-        refused = _refused(connection, accepted)
-        if refused:
+        refused: set[int] = set()
+        if careful:
+            refused = _refused(connection, accepted)
             accepted = [taken for place, taken in enumerate(accepted) if place not in refused]
         for lane, settlement, keys in accepted:
             done += keys

@@ -26,6 +26,7 @@ class SqliteUpkeep:
         self._outbox = outbox
         self._jobs = jobs
         self._cursor = 0
+        self._session_cursor = ""  # touched on the writer's thread alone
 
     async def reap(self) -> Reaped:
         now = self._core.clock.now()
@@ -57,7 +58,8 @@ class SqliteUpkeep:
                 " (SELECT max(newest.fire_us) FROM cron_fire AS newest WHERE newest.name = cron_fire.name)",
                 (seen_us,),
             ).rowcount
-            return gone + sessions.prune(connection, sessions_us, SLICE), end or 0
+            over, self._session_cursor = sessions.prune(connection, sessions_us, self._session_cursor, SLICE)
+            return gone + over, end or 0
 
         total = 0
         for _ in range(SLICES):

@@ -799,11 +799,7 @@ class ModelUpkeep(_Part):
         for id in over:
             del model.sessions[id]
             model.journals.pop(id, None)
-        model.history = [
-            event
-            for event in model.history
-            if event.session_id not in over and (event.session_id or event.at >= now - sessions_s)
-        ]
+        model.history = [event for event in model.history if event.at >= now - sessions_s]
         waiting = {(key[0], entry_id) for key, lane in model.lanes.items() for entry_id in lane.entries}
         old = [key for key, at in model.seen.items() if at < now - seen_s and key not in waiting]
         closed = [d.id for d in model.dead.values() if d.closed_at is not None and d.closed_at < now - dead_letters_s]

@@ -39,6 +39,8 @@ COLUMNS = {
     "created_at": "INTEGER NOT NULL DEFAULT 0",
     "updated_at": "INTEGER NOT NULL DEFAULT 0",
     "expires_at": "INTEGER",
+    "last_event": "INTEGER",
+    "last_entry": "INTEGER",
 }
 
 BACKFILL = """
@@ -56,11 +58,11 @@ OTHERS = [
     "CREATE INDEX IF NOT EXISTS idx_sessions_lookup ON sessions (id, user_id, env, flow_kind)",
     # what a lease brings along
     "CREATE INDEX IF NOT EXISTS idx_sessions_lane ON sessions (lane) WHERE is_active = 1",
-    # what retention looks for
-    "CREATE INDEX IF NOT EXISTS idx_sessions_expires ON sessions (expires_at) WHERE expires_at IS NOT NULL",
-    "CREATE INDEX IF NOT EXISTS idx_sessions_ended ON sessions (updated_at) WHERE is_active = 0",
+    # Lines are appended, and each names the one before it of its session: an index over sessions would cost more than
+    # the line itself with every move, and history is read by operators alone.
     """CREATE TABLE IF NOT EXISTS session_event (
         id INTEGER PRIMARY KEY,
+        previous INTEGER,
         session_id TEXT NOT NULL,
         bot_id INTEGER NOT NULL,
         flow_kind TEXT NOT NULL,
@@ -74,14 +76,14 @@ OTHERS = [
         trace TEXT NOT NULL,
         at INTEGER NOT NULL
     ) STRICT""",
-    "CREATE INDEX IF NOT EXISTS session_event_session ON session_event (session_id, id)",
     "CREATE INDEX IF NOT EXISTS session_event_press ON session_event (at) WHERE format <> ''",
     """CREATE TABLE IF NOT EXISTS session_journal (
+        id INTEGER PRIMARY KEY,
+        previous INTEGER,
         session_id TEXT NOT NULL,
         ordinal INTEGER NOT NULL,
-        record BLOB NOT NULL,
-        PRIMARY KEY (session_id, ordinal)
-    ) STRICT, WITHOUT ROWID""",
+        record BLOB NOT NULL
+    ) STRICT""",
 ]
 
 

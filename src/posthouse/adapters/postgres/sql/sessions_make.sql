@@ -1,7 +1,7 @@
--- Write whole sessions, each at most once; the caller has locked and compared those that exist (sessions_lock.sql).
+-- Make new sessions; the caller has looked that none of them exists (sessions_lock.sql).
 --   locks   session rows by id
 --   rows    none
-INSERT INTO sessions AS s (id, bot_id, lane_key, env, flow_kind, user_id, chat_id, thread_id, state, session_rev,
+INSERT INTO sessions (id, bot_id, lane_key, env, flow_kind, user_id, chat_id, thread_id, state, session_rev,
                            is_active, ui_chat_id, ui_message_id, ui_handle, data, version, language, created_at,
                            updated_at, expires_at)
 SELECT w.id, w.bot_id, w.lane_key, w.env, w.flow_kind, w.user_id, w.chat_id, w.thread_id, w.state, w.session_rev,
@@ -13,9 +13,3 @@ SELECT w.id, w.bot_id, w.lane_key, w.env, w.flow_kind, w.user_id, w.chat_id, w.t
        AS w (id, bot_id, lane_key, env, flow_kind, user_id, chat_id, thread_id, state, session_rev, is_active,
              ui_chat_id, ui_message_id, ui_handle, data, version, language, created_at, updated_at, expires_at)
  ORDER BY w.id
-ON CONFLICT (id) DO UPDATE
-   SET bot_id = EXCLUDED.bot_id, lane_key = EXCLUDED.lane_key, env = EXCLUDED.env, flow_kind = EXCLUDED.flow_kind,
-       user_id = EXCLUDED.user_id, chat_id = EXCLUDED.chat_id, thread_id = EXCLUDED.thread_id, state = EXCLUDED.state,
-       session_rev = EXCLUDED.session_rev, is_active = EXCLUDED.is_active, ui_chat_id = EXCLUDED.ui_chat_id,
-       ui_message_id = EXCLUDED.ui_message_id, ui_handle = EXCLUDED.ui_handle, data = EXCLUDED.data,
-       version = EXCLUDED.version, language = EXCLUDED.language, updated_at = EXCLUDED.updated_at, expires_at = EXCLUDED.expires_at
