@@ -3,16 +3,24 @@
     python file=…   written; loaded by the platform, or at the end of the page if nothing loaded it
     python          executed, all of a page in one namespace; `await` is allowed
     toml            parsed as a configuration, with tokens, secrets and a database that are made up
-    sh              every command must exist with its options; those that are safe are run
+    sh              every command must exist with its options; those that are safe are run; ID is the session that
+                    changed last
     chat            the platform runs the page's bot on a real store, and people talk to it over real HTTP
 
 A chat has one line for each thing that happens:
 
     Ann: /start               somebody writes
-    Ann: [Undo]               … or presses a button
+    Ann: (photo)              … or sends a photo
+    Ann: [Undo]               … or presses a button, under a message or of the keyboard
+    Ann: [Undo] (twice)       … so fast that the second press knows nothing of what the first one did
+    Ann: [Undo] (outdated)    … on a screen that is not there any more, because the own Telegram is behind
+    (Anna speaks ru)          what Telegram says of somebody new; else it is en
     bot: Set 1: squat [Undo]  the bot's next message, with its buttons; … at the end stands for the rest
+    bot: (photo) You [Undo]   the same with a photo
     bot edits: done           an old message that says this now
+    (its buttons are gone)    the message that was heard last has none any more
     note: Done                what the press was answered with
+    alert: Too late           the same in a window that must be closed
     (an hour later)           the platform's clock is moved
     (restart)                 the process stops and starts again
 """
@@ -30,24 +38,24 @@ import subprocess
 import sys
 import time
 import tomllib
+from base64 import b64decode
 from collections.abc import Mapping
 from itertools import pairwise
 from pathlib import Path
 from typing import Any
 
+import aiohttp
 import msgspec
 from docs_pages import ROOT, Block
-from typer import Context
-from typer.core import TyperGroup
-from typer.main import get_command
+from support_commands import check_posthouse
 
 from posthouse.bootstrap import ROLES, build, migrate
 from posthouse.cli import operator
-from posthouse.cli.main import app as command_line
+from posthouse.ports.store import SessionFilter
 from posthouse.runtime.platform import Platform
 from posthouse.settings import Settings, load, parse
 from posthouse.simulator import Simulator
-from posthouse.testing.town import Chat, Message, Person, Question, Town
+from posthouse.testing.town import Button, Message, Person, Question, Town, TownError
 
 CONFIG = "posthouse.toml"
 COMMAND_S = 60.0
@@ -64,12 +72,19 @@ for arguments in json.loads(sys.argv[1]):
         if end.code:
             raise
 """
-SAFE = {"migrate", "new", "inbox", "outbox", "jobs", "dead", "lanes"}  # posthouse commands that are run
+# posthouse commands that are run
+SAFE = {"migrate", "new", "inbox", "outbox", "jobs", "dead", "lanes", "sessions", "flows"}
 UNRUN = {"git", "curl", "cp", "set", "export", "uv", "pip", "docker", "systemctl"}  # commands that are not ours
 _UNITS = {"second": 1, "minute": 60, "hour": 3600, "day": 86400}
 _LATER = re.compile(r"\((a|an|\d+) (second|minute|hour|day)s? later\)")
-_SAID = re.compile(r"(?P<who>[A-Za-z]+)(?P<edits> edits)?: (?P<text>.+)")
+_SAID = re.compile(r"(?P<who>\w+)(?P<edits> edits)?: (?P<text>.+)")
+_SPEAKS = re.compile(r"\((\w+) speaks (\w+)\)")
+_PRESSED = re.compile(r"\[(?P<button>[^\]]+)\](?: \((?P<how>twice|outdated)\))?")
 _BUTTONS = re.compile(r"(?: \[[^\]]+\])+$")
+_PHOTO = "(photo)"
+_PICTURE = b64decode(  # a PNG of one pixel
+    "iVBORw0KGgoAAAANSUhEUgAAAAEAAAABCAYAAAAfFcSJAAAADUlEQVR42mNkYPhfDwAChwGA60e6kgAAAABJRU5ErkJggg=="
+)
 
 
 def made_up(name: str) -> str:
@@ -139,6 +154,7 @@ class Story:
         self._token = ""
         self._people: dict[str, Person] = {}
         self._heard: dict[str, int] = {}
+        self._seen: list[Message] = []  # as they were when they were seen, with the buttons that they had then
         self._press: Question | None = None
 
     async def __aenter__(self) -> Story:
@@ -216,7 +232,7 @@ class Story:
         asked: list[list[str]] = []  # commands of ours that follow one another share an interpreter
         for program, *arguments in [*lines, ["end"]]:
             if program == "posthouse" and arguments[0] in SAFE:
-                asked.append(arguments)
+                asked.append([await self._session_id() if word == "ID" else word for word in arguments])
                 continue
             if asked:
                 await self._shell([sys.executable, "-c", ONE_AFTER_THE_OTHER, msgspec.json.encode(asked).decode()])
@@ -233,6 +249,12 @@ class Story:
         if processes:
             await self._stop()
             self._processes = processes
+
+    async def _session_id(self) -> str:
+        """Ids of sessions are chance, so a page writes ID."""
+        platform, _ = self._running[0]
+        [record] = await platform.store.sessions.find(SessionFilter(live=False, limit=1))
+        return record.id
 
     async def _shell(self, command: list[str]) -> None:
         process = await asyncio.create_subprocess_exec(
@@ -268,45 +290,106 @@ class Story:
             await self._start()
         elif later := _LATER.fullmatch(line):
             self._clock.advance((1 if later[1] in ("a", "an") else int(later[1])) * _UNITS[later[2]])
+        elif speaks := _SPEAKS.fullmatch(line):
+            await self._person(speaks[1], language_code=speaks[2])
+        elif line == "(its buttons are gone)":
+            await self._buttons_go()
         elif said := _SAID.fullmatch(line):
             who, text = said["who"], said["text"]
             if who == "bot":
                 await self._expect(text, edited=said["edits"] is not None)
-            elif who == "note":
-                assert self._press is not None, "a note answers a press"
+            elif who in ("note", "alert"):
+                assert self._press is not None, f"a {who} answers a press"
                 answer = await self._press.answer(within_s=self.within_s)
                 assert answer.get("text") == text, answer
+                assert who == "note" or answer.get("show_alert"), "it is a note"
             else:
                 await self._says(who, text)
         else:
             raise ValueError("this is no line of a chat; see tests/docs/docs_story.py")
 
-    async def _says(self, who: str, text: str) -> None:
+    async def _person(self, name: str, *, language_code: str = "en") -> Person:
         assert self._town is not None
-        person = self._people.get(who)
-        if person is None:
-            person = self._people[who] = await self._town.person(who)
+        if name not in self._people:
+            self._people[name] = await self._town.person(name, language_code=language_code, talks_to=self._token)
+        return self._people[name]
+
+    async def _says(self, who: str, text: str) -> None:
+        person = await self._person(who)
         self._speaker = who
-        if text.startswith("[") and text.endswith("]"):
-            self._press = await person.presses(text[1:-1], on=self._token)
+        if pressed := _PRESSED.fullmatch(text):
+            await self._presses(person, pressed["button"], pressed["how"])
         else:
-            message = await person.says(text, to=self._token)
-            self._heard[who] = message.cursor
+            sent = person.sends_photo(_PICTURE) if text == _PHOTO else person.says(text)
+            self._heard[who] = (await sent).cursor
 
     _speaker = ""
 
+    async def _presses(self, person: Person, button: str, how: str | None) -> None:
+        if how == "outdated":
+            await self._presses_outdated(person, button, is_old=True)
+            return
+        try:
+            self._press = await person.presses(button)
+        except TownError as error:
+            try:
+                self._heard[self._speaker] = (await person.presses_key(button)).cursor
+            except TownError:
+                raise error from None
+        if how == "twice":
+            await self._presses_outdated(person, button)
+
+    async def _presses_outdated(self, person: Person, button: str, *, is_old: bool = False) -> None:
+        """Press a button as it was when it was seen; where the bot has taken it away, the person's Telegram is behind.
+
+        `is_old`: not the newest button of that name, but one that is not there any more.
+        """
+        there = {(shown.id, one.callback_data) for shown in await person.chat.messages() for one in _inline(shown)}
+        message, data = next(
+            (seen, one.callback_data)
+            for seen in reversed(self._seen)
+            for one in _inline(seen)
+            if one.text == button and not (is_old and (seen.id, one.callback_data) in there)
+        )
+        try:
+            self._press = await person.presses(data=data, on=message)
+        except TownError:  # it is gone
+            self._heard[self._speaker] = await self._put_back(person, message)
+            self._press = await person.presses(data=data, on=message)
+
+    async def _put_back(self, person: Person, message: Message) -> int:
+        """Let a message have the buttons that it had; only the bot can do that. The point from which it has."""
+        assert self._simulator is not None
+        rows = [[one.model_dump(include={"text", "callback_data"}) for one in row] for row in message.buttons]
+        body = {"chat_id": person.chat.id, "message_id": message.id, "reply_markup": {"inline_keyboard": rows}}
+        url = f"{self._simulator.url}/bot{self._token}/editMessageReplyMarkup"
+        async with aiohttp.ClientSession() as http, http.post(url, json=body) as response:
+            assert (await response.json())["ok"]
+        return max(shown.cursor for shown in await person.chat.messages())
+
     async def _expect(self, text: str, *, edited: bool) -> None:
-        chat: Chat = self._people[self._speaker].chat_with(self._token)
-        buttons = _BUTTONS.search(text)
-        wanted = text[: buttons.start()] if buttons else text
+        chat = self._people[self._speaker].chat
+        media = "photo" if text.startswith(_PHOTO) else None
+        text = text.removeprefix(_PHOTO).strip() if media else text
+        found = _BUTTONS.search(text)
+        wanted = text[: found.start()] if found else text
+        buttons = re.findall(r"\[([^\]]+)\]", found[0] if found else "")
         whole = not wanted.endswith("…")
         heard = self._heard.get(self._speaker, 0)
-        message: Message = await chat.shows(wanted.removesuffix("…").strip(), after=heard, within_s=self.within_s)
+        message = await chat.shows(wanted.removesuffix("…").strip(), media=media, after=heard, within_s=self.within_s)
         assert not whole or message.text == wanted, f"the bot said {message.text!r}"
         assert message.edited is edited, "an edit" if message.edited else "a new message"
-        for button in re.findall(r"\[([^\]]+)\]", buttons[0] if buttons else ""):
-            assert button in message.button_texts
+        keys = [key["text"] for row in (message.keyboard or {}).get("keyboard", ()) for key in row]
+        for button in buttons:
+            assert button in message.button_texts + keys
         self._heard[self._speaker] = message.cursor
+        self._seen.append(message)
+
+    async def _buttons_go(self) -> None:
+        chat, last = self._people[self._speaker].chat, self._seen[-1]
+        cursor = 0
+        while any(_inline(message) for message in await chat.messages() if message.id == last.id):
+            cursor = (await chat.next_message(after=max(cursor, last.cursor), within_s=self.within_s)).cursor
 
     # -- the platform -----------------------------------------------------------------------------------------------
 
@@ -351,6 +434,10 @@ class Story:
         return msgspec.structs.replace(settings, bots=bots, http=http, telegram=telegram)
 
 
+def _inline(message: Message) -> list[Button]:
+    return [button for row in message.buttons for button in row]
+
+
 def _on_port(settings: Settings, port: int) -> Settings:
     http = msgspec.structs.replace(settings.http, port=port, register_webhooks=False)
     return msgspec.structs.replace(settings, http=http)
@@ -386,26 +473,8 @@ def check_command(words: list[str]) -> None:
         done = subprocess.run(["make", "-n", target], cwd=ROOT, capture_output=True, text=True, check=False)
         assert done.returncode == 0, done.stderr
     elif program == "posthouse":
-        _check_posthouse(arguments)
+        check_posthouse(arguments)
     elif program == "python" and arguments[:1] == ["-m"]:
         importlib.import_module(arguments[1])
     else:
         assert program in UNRUN | {"cd", "pytest", "python", "."} or (ROOT / program).exists(), f"what is {program}?"
-
-
-def _check_posthouse(arguments: list[str]) -> None:
-    """Parse as the command would, missing and unknown options included, and run nothing."""
-    command: Any = get_command(command_line)
-    rest = [word for word in arguments if word not in ("-h", "--help")]
-    context = Context(command)
-    while hasattr(command, "commands") and rest:
-        name, command, rest = command.resolve_command(context, rest)
-        assert command is not None, f"posthouse has no command {shlex.join(arguments)}"
-        if isinstance(command, TyperGroup):
-            if "list" not in command.commands and not (rest and rest[0] in command.commands):
-                command.make_context(name, rest, parent=context)  # a group that is a command itself, like `sim`
-                return
-            rest = rest if rest and rest[0] in command.commands else ["list", *rest]
-            context = Context(command, info_name=name, parent=context)
-        elif rest or arguments[-1] not in ("-h", "--help"):
-            command.make_context(name, rest, parent=context)

@@ -12,18 +12,17 @@ configuration, and where its token is not in the environment its id can be given
 
 from __future__ import annotations
 
-import asyncio
 import os
 import re
 import tomllib
-from collections.abc import AsyncIterator, Awaitable, Callable
+from collections.abc import AsyncIterator, Awaitable, Callable, Iterator
 from pathlib import Path
 from typing import Any, TypeVar
 
 import msgspec
 import typer
 
-from posthouse.cli.operator import open_desk
+from posthouse.cli.operator import ask
 from posthouse.cli.tables import last_line, moment, table
 from posthouse.core.errors import ConfigurationInvalid
 from posthouse.ports.store import Desk, Filter, Row
@@ -123,7 +122,7 @@ def show_list(
     settings = operator_settings(config)
 
     async def read(desk: Desk, bots: dict[str, int]) -> list[Row]:
-        filter = Filter(_bot_id(settings, bots, bot), chat, state, kind, reason, queue, after, limit)
+        filter = Filter(bot_id_of(settings, bots, bot), chat, state, kind, reason, queue, after, limit)
         return await desk.list(what, filter)
 
     rows = _run(settings, read)
@@ -167,7 +166,7 @@ def move_dead(
     async def act(desk: Desk, bots: dict[str, int]) -> tuple[list[int], list[int]]:
         chosen = ids
         if not ids:  # all of them before the first moves, so that what dies again is not replayed again
-            wanted = msgspec.structs.replace(filter, bot_id=_bot_id(settings, bots, bot), limit=PAGE)
+            wanted = msgspec.structs.replace(filter, bot_id=bot_id_of(settings, bots, bot), limit=PAGE)
             chosen = [id async for id in _all_dead(desk, wanted)]
         moved: list[int] = []
         for start in range(0, len(chosen), PAGE):
@@ -217,7 +216,7 @@ def release_lane(config: Path, bot: str, chat: int, *, skip_head: bool, json: bo
     settings = operator_settings(config)
 
     async def act(desk: Desk, bots: dict[str, int]) -> tuple[int, bool]:
-        bot_id = _bot_id(settings, bots, bot)
+        bot_id = bot_id_of(settings, bots, bot)
         assert bot_id is not None
         return bot_id, await desk.release_lane(bot_id, chat, skip_head=skip_head)
 
@@ -237,23 +236,23 @@ STAND_IN = "99999999999"  # longer than any bot's id
 def operator_settings(config: Path) -> Settings:
     """The configuration as an operator needs it: tokens and secrets may be absent from the environment."""
     try:
-        bots = tomllib.loads(config.read_text(encoding="utf-8")).get("bots", {})
+        raw = tomllib.loads(config.read_text(encoding="utf-8"))
     except (OSError, tomllib.TOMLDecodeError):
-        bots = {}  # `load` says what is wrong
-    named = {
-        key: [
-            found[1]
-            for bot in (bots.values() if isinstance(bots, dict) else ())
-            if isinstance(bot, dict) and (found := re.fullmatch(r"\$\{(\w+)\}", str(bot.get(key))))
-        ]
-        for key in ("token", "secret")
-    }
-    secrets = dict.fromkeys(named["secret"], "unset")
-    tokens = {name: f"{STAND_IN}{number}:unset" for number, name in enumerate(named["token"])}  # no two alike
+        raw = {}  # `load` says what is wrong
+    secrets = dict.fromkeys([*_variables(raw, "bots", "secret"), *_variables(raw, "models", "api_key")], "unset")
+    tokens = {name: f"{STAND_IN}{n}:unset" for n, name in enumerate(_variables(raw, "bots", "token"))}  # no two alike
     return load(config, environment=secrets | tokens | dict(os.environ))
 
 
-def _bot_id(settings: Settings, running: dict[str, int], bot: str | None) -> int | None:
+def _variables(raw: dict[str, Any], section: str, key: str) -> Iterator[str]:
+    """The environment variables that stand for this key in the tables of a section."""
+    tables = raw.get(section)
+    for one in tables.values() if isinstance(tables, dict) else ():
+        if isinstance(one, dict) and (found := re.fullmatch(r"\$\{(\w+)\}", str(one.get(key)))):
+            yield found[1]
+
+
+def bot_id_of(settings: Settings, running: dict[str, int], bot: str | None) -> int | None:
     """The id of a bot named by its name, or by its id. A running process knows its bots without our environment."""
     if bot is None:
         return None
@@ -275,15 +274,7 @@ def _bot_id(settings: Settings, running: dict[str, int], bot: str | None) -> int
 
 
 def _run(settings: Settings, act: Callable[[Desk, dict[str, int]], Awaitable[R]]) -> R:
-    from posthouse.log import configure
-
-    configure(level="warning", format="console")
-
-    async def run() -> R:
-        async with open_desk(settings) as (desk, bots):
-            return await act(desk, bots)
-
-    return asyncio.run(run())
+    return ask(settings, lambda opened: act(opened.desk, opened.bots))
 
 
 async def _all_dead(desk: Desk, filter: Filter) -> AsyncIterator[int]:

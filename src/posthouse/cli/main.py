@@ -3,7 +3,8 @@
     up                              serve
     check, migrate                  before serving
     inbox, outbox, jobs, dead,      look and mend, while `up` runs or not
-    lanes
+    lanes, sessions
+    flows                           the flows that the bots have, and their pictures
     new, sim, demo                  begin, try, see it work
 
 Exit codes: 0 it worked; 1 it did not, and one line on stderr says why; 2 the options or the configuration are wrong.
@@ -49,6 +50,8 @@ outbox = _plain(cls=_ListFirst, help="Deliveries on their way to Telegram.")
 jobs = _plain(cls=_ListFirst, help="Jobs that wait or run.")
 dead = _plain(cls=_ListFirst, help="Dead letters: what was given up, until somebody decides.")
 lanes = _plain(cls=_ListFirst, help="Chats that are held or wait for another try.")
+sessions = _plain(cls=_ListFirst, help="Sessions of flows and conversations: where people are, and how they got there.")
+flows = _plain(cls=_ListFirst, help="The flows of the configured bots, and their pictures.")
 
 Config = Annotated[Path, typer.Option("--config", "-c", help="The configuration file.")]
 Json = Annotated[bool, typer.Option("--json", help="Print one JSON document.")]
@@ -64,6 +67,7 @@ RowId = Annotated[int, typer.Argument(metavar="ID", help="As the list shows it."
 RowIds = Annotated[list[int], typer.Argument(metavar="ID", help="As the list shows them.")]
 SomeIds = Annotated[list[int] | None, typer.Argument(metavar="ID", help="As the list shows them.")]
 All = Annotated[bool, typer.Option("--all", help="All that are open and fit the filters.")]
+SessionId = Annotated[str, typer.Argument(metavar="ID", help="As the list shows it.")]
 CONFIG = Path("posthouse.toml")
 
 
@@ -333,7 +337,78 @@ def lanes_release(
     release_lane(config, bot, chat, skip_head=skip_head, json=json)
 
 
-for name, group in (("inbox", inbox), ("outbox", outbox), ("jobs", jobs), ("dead", dead), ("lanes", lanes)):
+@sessions.command("list")
+def sessions_list(
+    config: Config = CONFIG,
+    bot: Bot = None,
+    env: Annotated[str | None, typer.Option(help="Only of this environment.")] = None,
+    user: Annotated[int | None, typer.Option(help="Only of this person.")] = None,
+    flow: Annotated[str | None, typer.Option(help="Only of this flow or conversation.")] = None,
+    state: State = None,
+    all: Annotated[bool, typer.Option("--all", help="Also those that have ended or expired.")] = False,
+    limit: Limit = 50,
+    json: Json = False,
+) -> None:
+    """List sessions, the one that changed last first."""
+    from posthouse.cli.sessions import show_sessions
+
+    show_sessions(config, bot=bot, env=env, user=user, flow=flow, state=state, all=all, limit=limit, json=json)
+
+
+@sessions.command("show")
+def sessions_show(
+    id: SessionId,
+    config: Config = CONFIG,
+    limit: Annotated[int, typer.Option(min=1, max=1000, help="How many lines of its history at most.")] = 100,
+    json: Json = False,
+) -> None:
+    """Show one session with its data and its history."""
+    from posthouse.cli.sessions import show_session
+
+    show_session(config, id, limit=limit, json=json)
+
+
+@sessions.command("legacy")
+def sessions_legacy(
+    config: Config = CONFIG,
+    hours: Annotated[float, typer.Option(min=0.1, help="How far to look back.")] = 24.0,
+    json: Json = False,
+) -> None:
+    """How many presses were of legacy buttons, by flow and event."""
+    from posthouse.cli.sessions import show_legacy
+
+    show_legacy(config, hours=hours, json=json)
+
+
+@flows.command("list")
+def flows_list(config: Config = CONFIG, json: Json = False) -> None:
+    """List the flows of the configured bots."""
+    from posthouse.cli.flows import show_flows
+
+    show_flows(config, json=json)
+
+
+@flows.command("diagram")
+def flows_diagram(
+    bot: Annotated[str, typer.Argument(help="The bot's name.")],
+    flow: Annotated[str | None, typer.Argument(help="The flow's; not needed where the bot has one alone.")] = None,
+    config: Config = CONFIG,
+) -> None:
+    """Print the state diagram of a flow, for Mermaid."""
+    from posthouse.cli.flows import show_diagram
+
+    show_diagram(config, bot, flow)
+
+
+for name, group in (
+    ("inbox", inbox),
+    ("outbox", outbox),
+    ("jobs", jobs),
+    ("dead", dead),
+    ("lanes", lanes),
+    ("sessions", sessions),
+    ("flows", flows),
+):
     app.add_typer(group, name=name)
 
 

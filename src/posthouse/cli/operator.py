@@ -1,8 +1,9 @@
 """The operator's socket: how `posthouse inbox`, `dead`, … work while `posthouse up` owns an SQLite file.
 
-    posthouse dead list ─► DeskClient ─► <database>.sock ─► DeskServer (inside `up`) ─► store.desk
+    posthouse dead list ─► DeskClient ─► <database>.sock ─► DeskServer (inside `up`) ─► store.desk, store.sessions
 
 A line of JSON each way: `{"call": "desk.list", "args": {…}}` gets `{"ok": …}` or `{"error": …, "message": …}`.
+What can be called is the whole `Desk`, and of `Sessions` what only looks: nobody moves a session but a turn of it.
 The socket's mode is 0600: whoever may read the database file may use it, nobody else. It is bound only after the
 store is open, hence under the file lock, so a file that is left of a dead process may be removed safely.
 
@@ -21,14 +22,15 @@ import time
 from collections.abc import AsyncIterator, Awaitable, Callable, Sequence
 from contextlib import asynccontextmanager, suppress
 from pathlib import Path
-from typing import Any
+from typing import Any, NamedTuple, Protocol, TypeVar
 
 import msgspec
 import structlog
 
 from posthouse.core import errors
 from posthouse.core.errors import PosthouseError, StoreLocked, StoreUnavailable
-from posthouse.ports.store import Desk, Filter, Row
+from posthouse.core.sessions import SessionEvent, SessionRecord
+from posthouse.ports.store import Desk, Filter, FormatShare, Row, SessionFilter
 from posthouse.runtime.platform import Platform
 from posthouse.settings import Settings, sqlite_path
 
@@ -38,12 +40,43 @@ PATH_MAX = 100  # the kernel's limit is 104 or 108 bytes
 LINE_MAX = 64 * 1024 * 1024  # a list with payloads
 STARTING_S = 5.0  # how long a command waits for a process that has the file but no socket yet
 
+R = TypeVar("R")
 Rows = list[Row]
 Ids = list[int]
 
 
+class SessionDesk(Protocol):
+    """What an operator may ask about sessions: the part of `Sessions` that looks and is not for turns."""
+
+    async def get(self, session_id: str) -> SessionRecord | None: ...
+
+    async def find(self, filter: SessionFilter) -> list[SessionRecord]: ...
+
+    async def history(self, session_id: str, *, limit: int = 100) -> list[SessionEvent]: ...
+
+    async def formats(self, *, since_s: float) -> list[FormatShare]: ...
+
+
+class OperatedStore(Protocol):
+    """The parts of a `Store` at which operators are served."""
+
+    @property
+    def desk(self) -> Desk: ...
+
+    @property
+    def sessions(self) -> SessionDesk: ...
+
+
+class Opened(NamedTuple):
+    """What a command works with. `bots` are ids by name, as far as a running process tells them."""
+
+    desk: Desk
+    sessions: SessionDesk
+    bots: dict[str, int]
+
+
 class Request(msgspec.Struct):
-    """One call. `args` are those of the `Desk` method, by name."""
+    """One call. `args` are those of the `Desk` or `Sessions` method, by name."""
 
     call: str
     args: dict[str, Any] = {}
@@ -77,7 +110,7 @@ def socket_of(settings: Settings) -> Path | None:
 def attach(platform: Platform, path: Path) -> None:
     """Serve the socket for as long as the platform's store is open."""
     names = {bot.name: bot.bot_id for _, bots in platform.programs for bot in bots}
-    server = DeskServer(path, lambda: platform.store.desk, names)
+    server = DeskServer(path, lambda: platform.store, names)
     register = platform.register
 
     async def open_then_register() -> None:
@@ -92,9 +125,9 @@ def attach(platform: Platform, path: Path) -> None:
 class DeskServer:
     """Answers operator calls on a Unix socket, one connection after the other or many at once."""
 
-    def __init__(self, path: Path, desk: Callable[[], Desk], bots: dict[str, int]) -> None:
+    def __init__(self, path: Path, store: Callable[[], OperatedStore], bots: dict[str, int]) -> None:
         self._path = path
-        self._desk = desk
+        self._store = store
         self._bots = bots
         self._server: asyncio.Server | None = None
         self._talks: set[asyncio.Task[None]] = set()
@@ -140,7 +173,7 @@ class DeskServer:
             call = CALLS.get(request.call)
             if call is None:
                 return Reply(error="NotFound", message=f"there is no call {request.call!r}")
-            return Reply(ok=await call(self._desk(), request.args))
+            return Reply(ok=await call(self._store(), request.args))
         except PosthouseError as error:
             return Reply(error=type(error).__name__, message=str(error))
         except (msgspec.DecodeError, TypeError, KeyError) as error:
@@ -150,20 +183,28 @@ class DeskServer:
             return Reply(error="PlatformError", message=f"{type(error).__name__}: {error}")
 
 
-async def _list(desk: Desk, args: dict[str, Any]) -> Any:
-    return await desk.list(args["what"], msgspec.convert(args["filter"], Filter))
+async def _list(store: OperatedStore, args: dict[str, Any]) -> Any:
+    return await store.desk.list(args["what"], msgspec.convert(args["filter"], Filter))
 
 
-CALLS: dict[str, Callable[[Desk, dict[str, Any]], Awaitable[Any]]] = {
+async def _find(store: OperatedStore, args: dict[str, Any]) -> Any:
+    return await store.sessions.find(msgspec.convert(args["filter"], SessionFilter))
+
+
+CALLS: dict[str, Callable[[OperatedStore, dict[str, Any]], Awaitable[Any]]] = {
     "desk.list": _list,
-    "desk.show": lambda desk, args: desk.show(args["what"], args["id"]),
-    "desk.replay": lambda desk, args: desk.replay(args["dead_ids"]),
-    "desk.discard": lambda desk, args: desk.discard(args["dead_ids"]),
-    "desk.release_lane": lambda desk, args: desk.release_lane(
+    "desk.show": lambda store, args: store.desk.show(args["what"], args["id"]),
+    "desk.replay": lambda store, args: store.desk.replay(args["dead_ids"]),
+    "desk.discard": lambda store, args: store.desk.discard(args["dead_ids"]),
+    "desk.release_lane": lambda store, args: store.desk.release_lane(
         args["bot_id"], args["lane"], skip_head=args["skip_head"]
     ),
-    "desk.cancel_job": lambda desk, args: desk.cancel_job(args["job_id"]),
-    "desk.pause_queue": lambda desk, args: desk.pause_queue(args["queue"], args["paused"]),
+    "desk.cancel_job": lambda store, args: store.desk.cancel_job(args["job_id"]),
+    "desk.pause_queue": lambda store, args: store.desk.pause_queue(args["queue"], args["paused"]),
+    "sessions.get": lambda store, args: store.sessions.get(args["session_id"]),
+    "sessions.find": _find,
+    "sessions.history": lambda store, args: store.sessions.history(args["session_id"], limit=args["limit"]),
+    "sessions.formats": lambda store, args: store.sessions.formats(since_s=args["since_s"]),
 }
 
 
@@ -195,6 +236,7 @@ class DeskClient:
     def __init__(self, reader: asyncio.StreamReader, writer: asyncio.StreamWriter) -> None:
         self._reader = reader
         self._writer = writer
+        self.sessions = SessionClient(self._ask)
 
     async def bots(self) -> dict[str, int]:
         """The ids of the bots that the process runs, by name: it has their tokens, which a command may not have."""
@@ -236,6 +278,28 @@ class DeskClient:
         return reply.ok
 
 
+class SessionClient:
+    """`SessionDesk` through the same socket."""
+
+    def __init__(self, ask: Callable[..., Awaitable[Any]]) -> None:
+        self._ask = ask
+
+    async def get(self, session_id: str) -> SessionRecord | None:
+        found = await self._ask("sessions.get", session_id=session_id)
+        return None if found is None else msgspec.convert(found, SessionRecord)
+
+    async def find(self, filter: SessionFilter) -> list[SessionRecord]:
+        found = await self._ask("sessions.find", filter=msgspec.to_builtins(filter))
+        return msgspec.convert(found, list[SessionRecord])
+
+    async def history(self, session_id: str, *, limit: int = 100) -> list[SessionEvent]:
+        found = await self._ask("sessions.history", session_id=session_id, limit=limit)
+        return msgspec.convert(found, list[SessionEvent])
+
+    async def formats(self, *, since_s: float) -> list[FormatShare]:
+        return msgspec.convert(await self._ask("sessions.formats", since_s=since_s), list[FormatShare])
+
+
 def _raised(reply: Reply) -> PosthouseError:
     """The error that the other side raised; a plain `PlatformError` when its class takes more than a message."""
     kind = getattr(errors, reply.error, None)
@@ -244,11 +308,23 @@ def _raised(reply: Reply) -> PosthouseError:
     return errors.PlatformError(reply.message)
 
 
-@asynccontextmanager
-async def open_desk(settings: Settings) -> AsyncIterator[tuple[Desk, dict[str, int]]]:
-    """The desk of this configuration's store, and the bots' ids by name as far as a running process tells them.
+def ask(settings: Settings, act: Callable[[Opened], Awaitable[R]]) -> R:
+    """Do what a command is for, with logs that do not get between its lines."""
+    from posthouse.log import configure
 
-    It is the desk of the process that runs, else of the store, opened here.
+    configure(level="warning", format="console")
+
+    async def run() -> R:
+        async with open_desk(settings) as opened:
+            return await act(opened)
+
+    return asyncio.run(run())
+
+
+@asynccontextmanager
+async def open_desk(settings: Settings) -> AsyncIterator[Opened]:
+    """Desk and sessions of this configuration's store: those of the process that runs, else of the store, opened here.
+
     Raises `StoreLocked` when somebody has the file and does not answer, `SchemaMismatch` when it has to be migrated.
     """
     path = socket_of(settings)
@@ -262,7 +338,7 @@ async def open_desk(settings: Settings) -> AsyncIterator[tuple[Desk, dict[str, i
             else:
                 client = DeskClient(reader, writer)
                 try:
-                    yield client, await client.bots()
+                    yield Opened(client, client.sessions, await client.bots())
                 finally:
                     writer.close()
                 return
@@ -277,7 +353,7 @@ async def open_desk(settings: Settings) -> AsyncIterator[tuple[Desk, dict[str, i
             await asyncio.sleep(0.1)  # it starts or stops at this moment: ask again
             continue
         try:
-            yield store.desk, {}
+            yield Opened(store.desk, store.sessions, {})
         finally:
             await store.close()
         return

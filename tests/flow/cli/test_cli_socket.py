@@ -28,9 +28,15 @@ class PaperDesk:
         raise RuntimeError("the ink is dry")
 
 
+class PaperStore:
+    """A store that has nothing but that desk."""
+
+    desk = PaperDesk()
+
+
 @pytest.fixture
 async def path(tmp_path: Path) -> AsyncIterator[Path]:
-    server = DeskServer(tmp_path / "desk.sock", PaperDesk, {"echo": 1001})  # type: ignore[arg-type]
+    server = DeskServer(tmp_path / "desk.sock", PaperStore, {"echo": 1001})  # type: ignore[arg-type]
     await server.open()
     yield tmp_path / "desk.sock"
     await server.close()
@@ -72,7 +78,7 @@ async def test_nonsense_gets_an_answer(path: Path, line: bytes) -> None:
 
 async def test_a_process_that_ends_is_noticed(tmp_path: Path) -> None:
     """When the other side goes away, the command says so instead of waiting."""
-    server = DeskServer(tmp_path / "desk.sock", PaperDesk, {})  # type: ignore[arg-type]
+    server = DeskServer(tmp_path / "desk.sock", PaperStore, {})  # type: ignore[arg-type]
     await server.open()
     reader, writer = await asyncio.open_unix_connection(str(tmp_path / "desk.sock"))
     client = DeskClient(reader, writer)
@@ -85,15 +91,15 @@ async def test_a_process_that_ends_is_noticed(tmp_path: Path) -> None:
 
 async def test_what_a_dead_process_left_is_replaced(tmp_path: Path) -> None:
     """A stale socket file is removed; a file that is no socket is not, and the platform runs without."""
-    first = DeskServer(tmp_path / "desk.sock", PaperDesk, {})  # type: ignore[arg-type]
+    first = DeskServer(tmp_path / "desk.sock", PaperStore, {})  # type: ignore[arg-type]
     await first.open()
-    second = DeskServer(tmp_path / "desk.sock", PaperDesk, {"new": 1})  # type: ignore[arg-type]
+    second = DeskServer(tmp_path / "desk.sock", PaperStore, {"new": 1})  # type: ignore[arg-type]
     await second.open()
     assert (await ask(tmp_path / "desk.sock", b'{"call": "bots"}'))["ok"] == {"new": 1}
     await first.close()
     await second.close()
     (tmp_path / "precious").write_text("not a socket")
-    third = DeskServer(tmp_path / "precious", PaperDesk, {})  # type: ignore[arg-type]
+    third = DeskServer(tmp_path / "precious", PaperStore, {})  # type: ignore[arg-type]
     await third.open()
     await third.close()
     assert (tmp_path / "precious").read_text() == "not a socket"
