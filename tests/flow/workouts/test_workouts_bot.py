@@ -116,7 +116,7 @@ async def test_progress_is_a_picture_and_the_diary_a_table(gym: Gym) -> None:
         await push(boris, "✅ Сохранить", "Сохранено")
         await tell(boris, "/progress", "По какому упражнению?")
         chart = await push(boris, "Присед", media="photo")
-        assert chart.caption == "Присед: 1 день"  # in Russian although a job has no person
+        assert chart.text == "Присед: 1 день"  # in Russian although a job has no person
         assert Image.open(io.BytesIO(await boris.chat.file(chart))).size[0] >= 800
         table = await tell(boris, "/export", media="document")
         rows = list(csv.reader(io.StringIO((await boris.chat.file(table)).decode("utf-8-sig"))))
