@@ -124,6 +124,7 @@ class PostgresLedgerStore(LedgerStore):
 class Life:
     """One process, from its start to its death."""
 
+    runner: ClassVar[Path] = RUNNER
     living: ClassVar[set[Life]] = set()
     """What a failed test has left running; the fixture `no_life_left` ends it."""
 
@@ -152,7 +153,7 @@ class Life:
         with log.open("wb") as stderr:
             process = await asyncio.create_subprocess_exec(
                 sys.executable,
-                str(RUNNER),
+                str(cls.runner),
                 json.dumps({"url": store.url, "folder": str(store.folder)} | options),
                 env=environment,
                 stdin=asyncio.subprocess.PIPE,

@@ -111,7 +111,13 @@ def tell_who_waits() -> None:
         task.print_stack(limit=6, file=sys.stderr)
 
 
-async def main(options: dict[str, Any]) -> None:
+async def main(
+    options: dict[str, Any],
+    *,
+    settings_for: Callable[..., Any] = ledger_app.settings_for,
+    gateway: Any = None,
+    killer: Killer | None = None,
+) -> None:
     if options.get("file_bytes_max"):  # the disk is full beyond this size
         signal.signal(signal.SIGXFSZ, signal.SIG_IGN)
         resource.setrlimit(resource.RLIMIT_FSIZE, (options["file_bytes_max"], resource.RLIM_INFINITY))
@@ -129,9 +135,9 @@ async def main(options: dict[str, Any]) -> None:
     if options.get("waits"):
         warm_up(options["url"])
         await asyncio.to_thread(sys.stdin.readline)
-    settings = ledger_app.settings_for(options["url"], options["folder"], **options.get("settings", {}))
-    platform = bootstrap.build(settings, gateway=RecordingGateway())
-    killer = Killer(options.get("kill_at"), options.get("kill_after", 1))
+    settings = settings_for(options["url"], options["folder"], **options.get("settings", {}))
+    platform = bootstrap.build(settings, gateway=gateway or RecordingGateway())
+    killer = killer or Killer(options.get("kill_at"), options.get("kill_after", 1))
     open_store = platform.store.open
 
     async def open_and_arm() -> None:

@@ -117,8 +117,8 @@ class Journal(Protocol):
         """Record durably that a call is about to be made. Raises `LeaseLost` when the lease is gone."""
         ...
 
-    async def end(self, lease: Lease, record: CallRecord) -> None:
-        """Record the call's result (a JSON value)."""
+    async def end(self, lease: Lease, record: CallRecord, *, durable: bool = False) -> None:
+        """Record the call's result (a JSON value), no later than the turn's commit; `durable`: before this returns."""
         ...
 
     async def recall(self, lease: Lease, entry_id: int) -> list[CallRecord]:

@@ -11,7 +11,7 @@ from posthouse.core.effects import Effects
 from posthouse.core.entries import Entry, trace_of
 from posthouse.core.errors import AuthorError
 from posthouse.core.leases import CallRecord
-from posthouse.core.sessions import SessionChanges, SessionRecord
+from posthouse.core.sessions import Owner, SessionChanges, SessionRecord
 from posthouse.programs.actions import Actions
 
 if TYPE_CHECKING:
@@ -23,6 +23,10 @@ SESSION = ""  # the name of the native program's piece of state
 
 _decode = msgspec.json.Decoder().decode
 _encode = msgspec.json.Encoder().encode
+
+
+Mark = tuple[tuple[int, ...], bytes | None]
+"""A point within a turn: how much it had asked for, and the chat's session as it was."""
 
 
 class Catalogue(Protocol):
@@ -68,7 +72,9 @@ class Reach(Protocol):
         """Record durably that a call is about to be made."""
         ...
 
-    async def end_call(self, record: CallRecord) -> None: ...
+    async def end_call(self, record: CallRecord, *, durable: bool = False) -> None:
+        """Record its result, no later than the turn's commit; `durable`: before this returns."""
+        ...
 
 
 class Turn(Actions):
@@ -80,6 +86,8 @@ class Turn(Actions):
 
     __slots__ = (
         "_event",
+        "_met",
+        "_person",
         "_reach",
         "_session",
         "_session_raw",
@@ -91,6 +99,7 @@ class Turn(Actions):
         "entry",
         "env",
         "journaled",
+        "owners",
         "sessions",
         "sessions_complete",
         "spoken",
@@ -129,11 +138,14 @@ class Turn(Actions):
         self.counted: list[tuple[str, tuple[str, ...]]] | None = None
         self.texts = texts
         self.spoken = ""
+        self.owners: dict[str, Owner] | None = None  # who acts, by strategy; reckoned once
         self.journaled = False
         self._reach = reach
         self._update: dict[str, Any] | None = None
         self._typed: Update | None = None
         self._event: tuple[str, Any] | None = None
+        self._person: dict[str, Any] | None = None
+        self._met: Any = False  # the message of the update, once it was looked for
         self._session: dict[str, Any] | None = None
         self._session_raw: bytes | None = None
 
@@ -159,6 +171,12 @@ class Turn(Actions):
     @property
     def raw_message(self) -> dict[str, Any] | None:
         """The message of the update as plain data: sent, edited, posted, or the one whose button was pressed."""
+        if self._met is False:
+            self._met = self._find_message()
+        found: dict[str, Any] | None = self._met
+        return found
+
+    def _find_message(self) -> dict[str, Any] | None:
         update = self.update
         for kind in ("message", "edited_message", "channel_post", "edited_channel_post", "business_message"):
             if kind in update:
@@ -175,13 +193,17 @@ class Turn(Actions):
     @property
     def person(self) -> dict[str, Any]:
         """The Telegram user who caused the update, as plain data; empty when nobody did."""
-        if not self.entry.is_update:
-            return {}  # an event's data is the author's, whatever its names
+        if self._person is None:
+            self._person = self._find_person() if self.entry.is_update else {}  # an event's data is the author's
+        return self._person
+
+    def _find_person(self) -> dict[str, Any]:
         update = self.update
         part = update.get("message") or update.get("callback_query")
         if part is None:
             part = next((value for value in update.values() if isinstance(value, dict)), {})
-        return part.get("from") or part.get("user") or {}
+        found: dict[str, Any] = part.get("from") or part.get("user") or {}
+        return found
 
     @property
     def message(self) -> Message:
@@ -253,6 +275,33 @@ class Turn(Actions):
         packed = _encode(self._session) if self._session else None
         if packed != self._session_raw:
             self.write_state(SESSION, packed)
+
+    def mark(self) -> Mark:
+        """What has been asked for so far, to come back to with `forget_since`."""
+        effects, changes = self.effects, self.effects.sessions
+        lengths = (
+            len(effects.deliveries),
+            len(effects.jobs),
+            len(effects.timers),
+            len(effects.states),
+            len(self.uploads or ()),
+            len(self.counted or ()),
+            *((len(changes.writes), len(changes.events), len(changes.journal)) if changes else (0, 0, 0)),
+        )
+        return lengths, None if self._session is None else _encode(self._session)
+
+    def forget_since(self, mark: Mark) -> None:
+        """Forget what was asked for since the mark, in the chat's session too; rows of `transact` stay."""
+        (deliveries, jobs, timers, states, uploads, counted, writes, events, journal), session = mark
+        effects, changes = self.effects, self.effects.sessions
+        del effects.deliveries[deliveries:], effects.jobs[jobs:], effects.timers[timers:], effects.states[states:]
+        if self.uploads:
+            del self.uploads[uploads:]
+        if self.counted:
+            del self.counted[counted:]
+        if changes:
+            del changes.writes[writes:], changes.events[events:], changes.journal[journal:]
+        self._session = None if session is None else _decode(session)
 
     # -- what it may ask for, beyond Actions --------------------------------------------------------------------
 

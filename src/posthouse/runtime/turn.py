@@ -518,8 +518,8 @@ class TurnReach(msgspec.Struct, eq=False):
     async def begin_call(self, record: CallRecord) -> None:
         await self._runner.journal.begin(self._work.lease, record)
 
-    async def end_call(self, record: CallRecord) -> None:
-        await self._runner.journal.end(self._work.lease, record)
+    async def end_call(self, record: CallRecord, *, durable: bool = False) -> None:
+        await self._runner.journal.end(self._work.lease, record, durable=durable)
 
 
 def _is_database_error(error: BaseException) -> bool:

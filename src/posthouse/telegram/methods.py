@@ -99,6 +99,8 @@ _SUCCESS_TEXTS = (
     "charge_already_refunded",
     "sent message was immediately deleted",
 )
+# A keyboard that is to be taken away is gone with its message (telegram.md §5).
+_NO_KEYBOARD_TEXTS = ("message to edit not found", "message can't be edited")
 _LATE_TEXTS = ("query is too old", "query id is invalid", "query_id_invalid")
 _LOGGED_OUT_TEXTS = ("logged out",)
 
@@ -148,6 +150,8 @@ def reaction_to(refusal: Refused) -> Reaction:
     if refusal.migrate_to_chat_id is not None:
         return Reaction.MIGRATE
     if any(known in text for known in _SUCCESS_TEXTS):
+        return Reaction.SUCCESS
+    if refusal.method == "editMessageReplyMarkup" and any(known in text for known in _NO_KEYBOARD_TEXTS):
         return Reaction.SUCCESS
     if any(known in text for known in _LATE_TEXTS):
         return Reaction.DROP

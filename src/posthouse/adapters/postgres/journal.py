@@ -17,8 +17,8 @@ class PostgresJournal:
         """Record durably that a call is about to be made. Raises `LeaseLost`."""
         await self._write(lease, record)
 
-    async def end(self, lease: Lease, record: CallRecord) -> None:
-        """Record the call's result. Raises `LeaseLost`: the lane's new owner has its own records."""
+    async def end(self, lease: Lease, record: CallRecord, *, durable: bool = False) -> None:
+        """Record the call's result, always durably. Raises `LeaseLost`: the lane's new owner has its own records."""
         await self._write(lease, record)
 
     async def recall(self, lease: Lease, entry_id: int) -> list[CallRecord]:

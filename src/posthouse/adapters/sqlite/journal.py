@@ -29,8 +29,8 @@ class SqliteJournal:
             )
         )
 
-    async def end(self, lease: Lease, record: CallRecord) -> None:
-        """Does not wait for the disk: the writer keeps the order, so it is there no later than the turn's commit."""
+    async def end(self, lease: Lease, record: CallRecord, *, durable: bool = False) -> None:
+        """Waits for the disk only when asked to: the writer keeps the order, so the turn's commit comes behind it."""
         self._check(lease)
         key = self._core.entry_key(lease.bot_id, record.entry_id)
         written = self._core.writer.submit(
@@ -39,7 +39,10 @@ class SqliteJournal:
                 (record.result, key, record.ordinal),
             )
         )
-        written.add_done_callback(_retrieved)
+        if durable:
+            await written
+        else:
+            written.add_done_callback(_retrieved)
 
     async def recall(self, lease: Lease, entry_id: int) -> list[CallRecord]:
         key = self._core.entry_key(lease.bot_id, entry_id)

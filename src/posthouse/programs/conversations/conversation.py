@@ -24,15 +24,16 @@ was past the change ends the same way, and the log names the line (`Diverged`).
 
 from __future__ import annotations
 
-import secrets
-from collections.abc import Awaitable, Callable
+import random
+from collections.abc import Awaitable, Callable, Iterator
+from contextlib import contextmanager
 from datetime import timedelta
 from typing import Any
 
 import msgspec
 import structlog
 
-from posthouse.core.errors import AuthorError
+from posthouse.core.errors import AuthorError, Retryable, StoreUnavailable
 from posthouse.core.sessions import (
     Owner,
     SessionEvent,
@@ -40,19 +41,17 @@ from posthouse.core.sessions import (
     SessionWrite,
     Strategy,
     new_session_id,
-    owner_of,
 )
 from posthouse.programs.conversations.cache import Live, LiveCache
-from posthouse.programs.conversations.engine import Finished, Journal, advance, close
+from posthouse.programs.conversations.engine import Finished, Journal, advance, caller, close
 from posthouse.programs.conversations.errors import ConversationEnded, Diverged
 from posthouse.programs.conversations.talk import Input, Restart, Talk, Waiting
-from posthouse.programs.flows.flow import sessions_of, thread_of, user_of
-from posthouse.programs.flows.rules import newest
+from posthouse.programs.flows.flow import newest_of, owner_in, user_of
 from posthouse.programs.turn import Turn
 
 log = structlog.get_logger("posthouse.conversations")
 
-WAITING, DONE, OUTDATED, DIVERGED = "waiting", "done", "outdated", "diverged"
+WAITING, DONE, REPLACED, OUTDATED, DIVERGED = "waiting", "done", "replaced", "outdated", "diverged"
 
 Function = Callable[..., Awaitable[Any]]
 
@@ -118,7 +117,10 @@ class Conversation:
 
     async def __call__(self, talk: Talk, **arguments: Any) -> Any:
         """Run it inside another conversation, as a part of that one: `name = await ask_name(talk)`."""
-        return await self.versions[self.version](talk, **arguments)
+        version = talk.pin(self.name, self.version, caller())
+        if version not in self.versions:
+            raise Diverged(f"version {version!r} of the conversation {self.name!r}, which was called, is gone")
+        return await self.versions[version](talk, **arguments)
 
     # -- what a handler may ask -----------------------------------------------------------------------------------
 
@@ -127,18 +129,15 @@ class Conversation:
 
         `arguments` are JSON, and are given to the function each time it runs.
         """
-        before = await self.current(turn)
-        if before is not None:
-            self._end(turn, before, "replaced", say=False)
-        await self._begin(turn, self._owner(turn), arguments)
+        with _whole(turn):
+            before = await self.current(turn)
+            if before is not None:
+                self._end(turn, before, REPLACED, say=False)
+            await self._begin(turn, self._owner(turn), self._lane(turn), arguments)
 
     async def current(self, turn: Turn) -> SessionRecord | None:
         """The session of the one under way with this person, or None."""
-        owner = self._owner(turn)
-        moved = [write.record for write in (turn.effects.sessions.writes if turn.effects.sessions else ())]
-        records = {record.id: record for record in await sessions_of(turn, self._lane(turn), owner.user_id)}
-        records |= {record.id: record for record in moved}
-        return newest(list(records.values()), flow_kind=self.name, owner=owner, env=turn.env, now=turn.moment)
+        return await newest_of(turn, self.name, self._owner(turn), self._lane(turn))
 
     async def cancel(self, turn: Turn) -> bool:
         """End the one under way, as a cancel word would; False when there is none."""
@@ -150,9 +149,18 @@ class Conversation:
 
     # -- how it goes on -------------------------------------------------------------------------------------------
 
-    async def go_on(self, turn: Turn, record: SessionRecord, told: Input, *, event: str, format: str = "") -> None:
+    async def go_on(
+        self,
+        turn: Turn,
+        record: SessionRecord,
+        told: Input,
+        *,
+        event: str,
+        format: str = "",
+        kept: Kept | None = None,
+    ) -> None:
         """Continue with what it was told, to the next wait or the end; everything commits with the turn."""
-        kept = _decode(record.data)
+        kept = kept or kept_in(record)
         turn.spoken = record.language
         if record.version not in self.versions:
             log.info("conversation.outdated", name=self.name, session_id=record.id, version=record.version)
@@ -167,26 +175,30 @@ class Conversation:
         before = kept.waiting
         live.talk.record = record
         live.talk.attach(turn, rev=record.rev + 1)
-        await self._run(turn, live, record, kept, told, event=event, format=format, before=before)
+        with _whole(turn):
+            await self._run(turn, live, record, kept, told, event=event, format=format, before=before)
 
     async def _revive(self, turn: Turn, record: SessionRecord, kept: Kept) -> Live:
         """The coroutine, suspended where the session says: the live one, or a new one led there by the journal."""
         live = self._cache.take(record.id, kept.nonce)
         if live is not None:
-            turn.count("conversation_resumes", "live")
+            turn.count("posthouse_conversation_resumes", "live")
             return live
-        turn.count("conversation_resumes", "replayed")
+        turn.count("posthouse_conversation_resumes", "replayed")
         talk = Talk(record, Journal.read(await turn.reach.journal(record.id)), kept.waiting)
         talk.hear(turn)
         running = self._coroutine(record.version, talk, kept.arguments)
         try:
             reached = await advance(running)
-        except Diverged:
-            raise
+        except (Diverged, Retryable, StoreUnavailable, OSError):
+            raise  # the last three: what it looked at is away, so the turn is tried again
         except Exception as error:
-            raise Diverged(
+            raise talk.journal.diverged or Diverged(
                 f"the code raised {error!r} while its journal of {len(talk.journal.records)} entries was replayed"
             ) from error
+        if talk.journal.diverged is not None:  # and the code caught it
+            close(running)
+            raise talk.journal.diverged
         if isinstance(reached, Finished) or talk.journal.is_replaying or reached.op != kept.waiting.op:
             close(running)
             now = "ends" if isinstance(reached, Finished) else f"waits for {reached.op!r}"
@@ -197,11 +209,11 @@ class Conversation:
             )
         return Live(running, talk, kept.nonce)
 
-    async def _begin(self, turn: Turn, owner: Owner, arguments: dict[str, Any]) -> None:
+    async def _begin(self, turn: Turn, owner: Owner, lane: int, arguments: dict[str, Any]) -> None:
         record = SessionRecord(
             new_session_id(),
             turn.bot_id,
-            self._lane(turn),
+            lane,
             turn.env,
             self.name,
             owner,
@@ -232,7 +244,7 @@ class Conversation:
         except Restart as again:
             self._take_uploads(turn, live.talk)
             self._end(turn, record, "restarted", event=event, format=format, say=False, made=before is None)
-            await self._begin(turn, record.owner, again.arguments)
+            await self._begin(turn, record.owner, record.lane, again.arguments)
             return
         except ConversationEnded as ended:
             self._take_uploads(turn, live.talk)
@@ -249,7 +261,13 @@ class Conversation:
         if isinstance(reached, Finished):
             self._end(turn, record, DONE, event=event, format=format, say=False, made=before is None)
             return
-        nonce = secrets.token_hex(4)
+        if live.talk.raised:
+            live.close()
+            raise AuthorError(
+                f"{live.talk.raised}, and the conversation went on to wait: a replay could not know of it; let the"
+                " function return what went wrong, instead of raising it"
+            )
+        nonce = f"{random.getrandbits(48):x}"  # tells copies of one step apart; it is no secret
         waiting = live.talk.waiting
         asked_again = before is not None and (waiting.op, waiting.at) == (before.op, before.at)
         data = _encode(Kept(kept.arguments, waiting, nonce))
@@ -260,9 +278,10 @@ class Conversation:
             data=data,
             language=turn.language,
             updated_at=turn.moment,
-            expires_at=None if self._ttl_s is None else turn.moment + self._ttl_s,
+            # Idle time begins behind the moment for which it waits by itself.
+            expires_at=None if self._ttl_s is None else max(turn.moment, waiting.until) + self._ttl_s,
             ui_handle=waiting.prompt or None,
-            ui_chat_id=turn.chat_id if waiting.prompt else None,
+            ui_chat_id=record.ui_chat_id if asked_again else turn.chat_id if waiting.prompt else None,
         )
         write = SessionWrite(after) if before is None else SessionWrite(after, record.state, record.rev)
         turn.session_changes.writes.append(write)
@@ -288,8 +307,8 @@ class Conversation:
             live.close()
         if not made:
             waiting = _decode(record.data).waiting
-            if waiting.keyboard and state not in (DONE, "restarted"):
-                turn.edit_markup(waiting.prompt)
+            if waiting.keyboard and state in (REPLACED, OUTDATED, DIVERGED):  # else its own code has done it
+                turn.edit_markup(waiting.prompt, chat_id=record.ui_chat_id)
             after = msgspec.structs.replace(
                 record, state=state, rev=record.rev + 1, is_active=False, updated_at=turn.moment
             )
@@ -339,15 +358,30 @@ class Conversation:
         return self._owner(turn)
 
     def _owner(self, turn: Turn) -> Owner:
-        return owner_of(self._strategy, user_id=user_of(turn), chat_id=turn.chat_id or 0, thread_id=thread_of(turn))
+        return owner_in(turn, self._strategy)
 
     def _lane(self, turn: Turn) -> int:
         return user_of(turn) if self._strategy is Strategy.GLOBAL_USER else turn.lane
 
 
-def waiting_of(record: SessionRecord) -> Waiting:
-    """What a conversation waits for, by its session."""
-    return _decode(record.data).waiting
+@contextmanager
+def _whole(turn: Turn) -> Iterator[None]:
+    """All or nothing: when what is done inside fails, none of it stays in the turn.
+
+    A middleware or an error handler may catch the error, and then the rest of the turn commits: half a step with a
+    journal that is ahead of its session would be a conversation that nobody can go on with.
+    """
+    mark = turn.mark()
+    try:
+        yield
+    except BaseException:
+        turn.forget_since(mark)
+        raise
+
+
+def kept_in(record: SessionRecord) -> Kept:
+    """What a conversation's session keeps: its arguments, and what it waits for."""
+    return _decode(record.data)
 
 
 def _plain(name: str, arguments: dict[str, Any]) -> dict[str, Any]:

@@ -84,6 +84,7 @@ class Journal:
     def __init__(self, records: list[Record] | None = None) -> None:
         self.records: list[Record] = records or []
         self.position = 0
+        self.diverged: Diverged | None = None
 
     @classmethod
     def read(cls, entries: list[bytes]) -> Journal:
@@ -96,17 +97,23 @@ class Journal:
         return self.position < len(self.records)
 
     def next(self, op: str, where: FrameType) -> Record | None:
-        """The record of the next operation, or None when it is new. Raises `Diverged`."""
+        """The record of the next operation, or None when it is new. Raises `Diverged`.
+
+        Once it has, it does so for good: code that catches it does not find its way back into the journal.
+        """
+        if self.diverged is not None:
+            raise self.diverged
         if not self.is_replaying:
             return None
         record = self.records[self.position]
         if record.op != op:
-            raise Diverged(
+            self.diverged = Diverged(
                 f"at {place(where)} the code does {op!r}, but its journal has {record.op!r} there (entry"
                 f" {self.position}, made at {record.at}): the conversation was changed while this one was under way;"
                 " give the new code another version=, and keep the old function registered under its own for as long as"
                 " such conversations may last"
             )
+            raise self.diverged
         self.position += 1
         return record
 

@@ -12,7 +12,7 @@ from datetime import timedelta
 
 from posthouse.core.sessions import Reason, SessionRecord, Strategy
 from posthouse.programs.conversations.cache import LIVE_MAX, LiveCache
-from posthouse.programs.conversations.conversation import Conversation, waiting_of
+from posthouse.programs.conversations.conversation import Conversation, Kept, kept_in
 from posthouse.programs.conversations.talk import PLACE_KEY, Input
 from posthouse.programs.conversations.wants import kind_of
 from posthouse.programs.flows.rejects import reject
@@ -21,6 +21,8 @@ from posthouse.programs.flows.screen import pressed_message
 from posthouse.programs.flows.session import SESSION_KEY
 from posthouse.programs.turn import Turn
 from posthouse.telegram.callback_data import ASK, parse
+
+STALE = {"en": "This question is outdated.", "ru": "Этот вопрос уже неактуален."}
 
 
 class ConversationRouter:
@@ -67,7 +69,8 @@ class ConversationRouter:
         reason = "" if no is None else no.reason
         turn.count("session_resolve", ASK, "ok" if no is None else "reject", reason)
         if no is not None or conversation is None or record is None:
-            reject(turn, no or Rejected(Reason.NOT_FOUND), flow_kind=name, event=ASK, press=press)
+            text = _words(turn) if reason == Reason.STALE_REV else ""
+            reject(turn, no or Rejected(Reason.NOT_FOUND), flow_kind=name, event=ASK, press=press, text=text)
             pressed = pressed_message(turn)
             if pressed is not None and reason != Reason.WRONG_OWNER:
                 turn.edit_markup(pressed[1], chat_id=pressed[0])
@@ -77,26 +80,27 @@ class ConversationRouter:
         return True
 
     async def _message(self, turn: Turn) -> bool:
-        waiting: list[tuple[float, Conversation, SessionRecord]] = []
+        waiting: list[tuple[Conversation, SessionRecord, Kept]] = []
         for conversation in self.conversations.values():
             record = await conversation.current(turn)
-            if record is not None and waiting_of(record).kinds:
-                waiting.append((record.updated_at, conversation, record))
-        waiting.sort(key=lambda item: item[0], reverse=True)
-        kind = kind_of(turn)
-        word = turn.text.strip().casefold().partition("@")[0] if turn.text else ""
-        for _, conversation, record in waiting:
-            wanted = waiting_of(record)
-            if word and word in wanted.words:
-                await conversation.go_on(turn, record, Input(error="cancelled"), event="cancel")
-                return True
-            if kind in wanted.kinds:
-                await conversation.go_on(turn, record, Input(), event="answer")
-                return True
-        if not kind or not waiting:
+            if record is not None and (kept := kept_in(record)).waiting.kinds:
+                waiting.append((conversation, record, kept))
+        if not waiting:
             return False
-        _, conversation, record = waiting[0]
-        await conversation.go_on(turn, record, Input(unfit=True), event="answer")
+        waiting.sort(key=lambda item: item[2].waiting.asked, reverse=True)
+        kind = kind_of(turn)
+        word = turn.text.strip().casefold().partition("@")[0]
+        for conversation, record, kept in waiting:
+            if word and word in kept.waiting.words:
+                await conversation.go_on(turn, record, Input(error="cancelled"), event="cancel", kept=kept)
+                return True
+            if kind in kept.waiting.kinds:
+                await conversation.go_on(turn, record, Input(), event="answer", kept=kept)
+                return True
+        if not kind:
+            return False
+        conversation, record, kept = waiting[0]
+        await conversation.go_on(turn, record, Input(unfit=True), event="answer", kept=kept)
         return True
 
     async def _event(self, turn: Turn) -> bool:
@@ -108,7 +112,7 @@ class ConversationRouter:
         conversation = self.conversations.get(record.flow_kind) if record is not None else None
         if record is None or conversation is None:
             return True  # it is over, and so is whatever it had asked for
-        wanted = waiting_of(record)
+        wanted = kept_in(record).waiting
         if not record.is_active or wanted.at != carried[PLACE_KEY]:
             return True
         if "task" in body:
@@ -120,3 +124,9 @@ class ConversationRouter:
         else:
             await conversation.go_on(turn, record, Input(error="timed_out"), event="timer")
         return True
+
+
+def _words(turn: Turn) -> str:
+    """What a person reads who answers an old question: unlike a flow's menu, it has no current one to be led to."""
+    own = turn.own_text("reject.outdated") or turn.own_text(f"reject.{Reason.STALE_REV}")
+    return own or STALE.get(turn.language.split("-")[0], STALE["en"])

@@ -15,8 +15,9 @@ than once: it must be quick, and must not depend on chance or time, for which th
 from __future__ import annotations
 
 import inspect
-from collections.abc import Awaitable, Callable
+from collections.abc import Awaitable, Callable, Mapping
 from datetime import UTC, datetime, timedelta
+from types import FrameType
 from typing import Any, NoReturn, TypeVar
 
 import msgspec
@@ -27,7 +28,7 @@ from posthouse.core.leases import CallRecord
 from posthouse.core.sessions import JournalWrite, SessionRecord
 from posthouse.programs.actions import Actions
 from posthouse.programs.conversations.engine import Journal, Record, Wait, caller, place, suspend
-from posthouse.programs.conversations.errors import Cancelled, JobFailed, TimedOut, TooManyTries
+from posthouse.programs.conversations.errors import Cancelled, Diverged, JobFailed, TimedOut, TooManyTries
 from posthouse.programs.conversations.wants import Unfit, Want, any_of, text
 from posthouse.programs.flows.session import SESSION_KEY
 from posthouse.programs.flows.triggers import task_name
@@ -43,6 +44,7 @@ STEP_FLOOR = 1 << 24
 """Ordinals of recorded steps among the calls of an entry: far from those of a hosted handler's own calls."""
 
 _ERRORS = {"cancelled": Cancelled, "timed_out": TimedOut, "given_up": TooManyTries, "failed": JobFailed}
+_ANY_TEXT = text()
 _encode = msgspec.json.Encoder().encode
 
 
@@ -56,16 +58,19 @@ class Restart(Exception):
 class Waiting(msgspec.Struct, omit_defaults=True):
     """What a conversation waits for, kept in its session: enough to know which entry is for it.
 
-    `at` is the ordinal in its journal. `tries` counts answers that were not good enough.
+    `at` is the ordinal in its journal. `tries` counts answers that were not good enough. `asked` orders the questions
+    of a chat: moment, entry, and place within that entry's turn. `until` is when its timer is due, 0 without one.
     """
 
     op: str = ""
     at: int = 0
     kinds: tuple[str, ...] = ()
-    words: tuple[str, ...] = ()
+    words: tuple[str, ...] = CANCEL_WORDS
     tries: int = 0
     prompt: str = ""
     keyboard: bool = False
+    until: float = 0.0
+    asked: tuple[float, int, int] = (0.0, 0, 0)
 
 
 class Input(msgspec.Struct):
@@ -84,7 +89,7 @@ class Input(msgspec.Struct):
 class Talk(Actions):
     """One conversation with one person. `say`, `edit`, `photo`, `document`, `enqueue`, … are those of a turn."""
 
-    __slots__ = ("_reply_keyboard", "_rev", "_turn", "journal", "record", "waiting")
+    __slots__ = ("_reading", "_reply_keyboard", "_rev", "_turn", "journal", "raised", "record", "waiting")
 
     def __init__(self, record: SessionRecord, journal: Journal, waiting: Waiting | None = None) -> None:
         super().__init__(record.bot_id, record.lane, None, cause=0, trace="")
@@ -93,7 +98,9 @@ class Talk(Actions):
         self.journal = journal
         self._turn: Turn | None = None
         self._rev = record.rev
+        self._reading = False
         self._reply_keyboard = False
+        self.raised = ""
 
     # -- what a conversation may do -------------------------------------------------------------------------------
 
@@ -115,7 +122,7 @@ class Talk(Actions):
         `TimedOut`, a word of `cancel` raises `Cancelled`; uncaught, each of them ends the conversation with a message.
         `parameters` are those of `sendMessage`.
         """
-        return await self._ask(question, want or text(), retry, tries, timeout, cancel, parameters)
+        return await self._ask(question, want or _ANY_TEXT, retry, tries, timeout, cancel, parameters)
 
     async def ask_any(self, question: str, /, **wants: Any) -> tuple[str, Any]:
         """Ask for whichever of these comes first: `name, value = await talk.ask_any("…", photo=photo(), skip=…)`.
@@ -141,13 +148,14 @@ class Talk(Actions):
         """Do something outside the database once: `await talk.step("charge", charge, order_id)`; returns its result.
 
         `function` may be async; its result must be JSON. It is recorded as soon as it is known, before the turn's
-        commit. If the process dies inside it, it runs again: give it an idempotency key of its own.
+        commit. If the process dies inside it, it runs again: give it an idempotency key of its own. What it raises
+        fails the turn, which is tried again; what the conversation is to go on with, it returns.
         """
         op, where = f"step.{name}", caller()
         if (known := self.journal.next(op, where)) is not None:
             return known.value
         turn = self._live_turn(op)
-        ordinal = STEP_FLOOR + self.journal.position
+        ordinal = STEP_FLOOR + len(turn.session_changes.journal)  # several conversations may have steps in one turn
         recorded = next((r for r in await turn.reach.recall() if r.ordinal == ordinal and r.method == op), None)
         if recorded is not None and recorded.result is not None:
             result = msgspec.json.decode(recorded.result)
@@ -156,11 +164,15 @@ class Talk(Actions):
             call = CallRecord(turn.entry.entry_id, ordinal, op)
             await turn.reach.begin_call(call)
             turn.journaled = True
-            result = function(*args)
-            if inspect.isawaitable(result):
-                result = await result
+            try:
+                result = function(*args)
+                if inspect.isawaitable(result):
+                    result = await result
+            except Exception as error:
+                self.raised = f"{op!r} at {place(where)} raised {error!r}"
+                raise
             self._check_json(op, result)
-            await turn.reach.end_call(msgspec.structs.replace(call, result=_encode(result)))
+            await turn.reach.end_call(msgspec.structs.replace(call, result=_encode(result)), durable=True)
             result = msgspec.json.decode(_encode(result))  # the same value now as in a replay
         self._add(Record(op, result, at=place(where)))
         return result
@@ -172,8 +184,10 @@ class Talk(Actions):
             result: R = known.value
             return result
         result = await self._live_turn(op).transact(function, *args)
-        self._add(Record(op, result, at=place(where)))
-        return result
+        self._check_json(op, result)
+        kept = msgspec.json.decode(_encode(result))  # the same value now as in a replay
+        self._add(Record(op, kept, at=place(where)))
+        return kept  # type: ignore[no-any-return]
 
     async def job(self, job: str | Callable[..., Any], **args: Any) -> Any:
         """Queue a job and wait for its result, as `turn.enqueue`. Raises `JobFailed` when it is given up."""
@@ -191,18 +205,13 @@ class Talk(Actions):
             self._told(known)
             return
         if not self._is_pending(op):
-            self._set_timer(delay)
+            self.waiting = Waiting(op, self.journal.position, until=self._set_timer(delay))
         await self._wait(op, place(where))
 
     @property
     def moment(self) -> datetime:
         """When the entry that is being handled arrived, in UTC; the same in every replay of this line."""
-        op, where = "moment", caller()
-        if (known := self.journal.next(op, where)) is not None:
-            return datetime.fromtimestamp(known.value, UTC)
-        seconds = self._live_turn(op).moment
-        self._add(Record(op, seconds, at=place(where)))
-        return datetime.fromtimestamp(seconds, UTC)
+        return datetime.fromtimestamp(self._noted("moment", lambda turn: turn.moment, caller()), UTC)
 
     def restart(self, **arguments: Any) -> NoReturn:
         """Begin this conversation anew, with these arguments and an empty journal."""
@@ -214,8 +223,9 @@ class Talk(Actions):
 
     @property
     def person(self) -> dict[str, Any]:
-        """The Telegram user who talks, as plain data; empty while a job or timer is handled."""
-        return self._any_turn().person
+        """The Telegram user who talks, as plain data, the same in every replay; empty when a job or timer came."""
+        person: dict[str, Any] = self._noted("person", lambda turn: turn.person, caller())
+        return person
 
     @property
     def language(self) -> str:
@@ -229,15 +239,29 @@ class Talk(Actions):
 
     @property
     def is_live(self) -> bool:
-        """Whether what is done now is new: False while the journal is replayed."""
-        return not self.journal.is_replaying
+        """Whether what is done now is new: False while it is done again, to come back to where it waits."""
+        return self._turn is not None and self.effects is self._turn.effects
 
     def say(self, text: str, **parameters: Any) -> None:
         """Send a text message, as `Turn.say`."""
         if self._reply_keyboard and "reply_markup" not in parameters:
             parameters["reply_markup"] = {"remove_keyboard": True}
         self._reply_keyboard = False
+        self._speak(text, **parameters)
+
+    def _speak(self, text: str, **parameters: Any) -> None:
+        thread = self.record.owner.thread_id
+        if thread and parameters.get("chat_id") is None:
+            parameters.setdefault("message_thread_id", thread)
         super().say(text, **parameters)
+
+    def _send(
+        self, method: str, body: Mapping[str, Any], *, chat_id: int | str | None, handle: str | None = None
+    ) -> None:
+        thread = self.record.owner.thread_id
+        if thread and chat_id is None:
+            body = {"message_thread_id": thread} | dict(body)
+        super()._send(method, body, chat_id=chat_id, handle=handle)
 
     # -- how it is run --------------------------------------------------------------------------------------------
 
@@ -273,22 +297,23 @@ class Talk(Actions):
     ) -> Any:
         op, where = f"ask.{want.name}", caller(3)
         if (known := self.journal.next(op, where)) is not None:
-            return want.finish(self._told(known))
+            return self._read(want.finish, self._told(known))
         if not self._is_pending(op):
             handle = f"s:{self.record.id}:{self.journal.position}"
             keyboard = self._keyboard(want)
             if keyboard is not None:
                 parameters = {"reply_markup": keyboard} | parameters
-            if timeout is not None:
-                self._set_timer(timeout)
+            until = 0.0 if timeout is None else self._set_timer(timeout)
             self.say(question, handle=handle, **parameters)
             self.waiting = Waiting(
                 op,
                 self.journal.position,
                 want.kinds,
-                tuple(word.casefold() for word in cancel),
+                cancel if cancel is CANCEL_WORDS else tuple(word.casefold() for word in cancel),
                 prompt=handle,
                 keyboard=bool(want.options),
+                until=until,
+                asked=self._asked(),
             )
         if want.keyboard is not None:
             self._reply_keyboard = True
@@ -300,17 +325,50 @@ class Talk(Actions):
             try:
                 if told.unfit:
                     raise Unfit
-                kept, value = want.accept(self._live_turn(op), told.pressed)
+                kept, value = self._read(want.accept, self._live_turn(op), told.pressed)
             except Unfit as unfit:
                 self.waiting.tries += 1
                 if tries and self.waiting.tries >= tries:
                     self._leave_question(timeout)
                     return self._told(self._add(Record(op, None, TooManyTries.state, place(where))))
-                super().say(str(unfit) or retry or question)
+                self._ask_again(str(unfit), retry, question, parameters)
                 continue
             self._leave_question(timeout)
             self._add(Record(op, kept, at=place(where)))
             return value
+
+    def _ask_again(self, unfit: str, retry: str | None, question: str, parameters: dict[str, Any]) -> None:
+        """Say what is wrong with an answer, or the question again; the author's own words in the question's form."""
+        words = unfit or retry or question
+        left_out = {"reply_markup"} | (set() if words == question else {"entities"})
+        form = {} if unfit else {name: value for name, value in parameters.items() if name not in left_out}
+        self._speak(words, **form)
+
+    def _read(self, read: Callable[..., Any], *args: Any) -> Any:
+        """Let a want read an answer. What it does there is not journaled, so it must not ask for what is."""
+        self._reading = True
+        try:
+            return read(*args)
+        finally:
+            self._reading = False
+
+    def _noted(self, op: str, look: Callable[[Turn], Any], where: FrameType) -> Any:
+        """A fact of the entry that is handled, journaled so that it is the same in every replay of its line."""
+        if self._reading:
+            raise AuthorError(f"talk.{op} inside parse= or check=: take it before the question, and use it there")
+        if (known := self.journal.next(op, where)) is not None:
+            return known.value
+        return self._add(Record(op, look(self._live_turn(op)), at=place(where))).value
+
+    def pin(self, name: str, version: str, where: FrameType) -> str:
+        """The version of a conversation that is called inside this one: it stays what it was at the first call."""
+        pinned: str = self._noted(f"call.{name}", lambda turn: version, where)
+        return pinned
+
+    def _asked(self) -> tuple[float, int, int]:
+        turn = self._any_turn()
+        before = turn.effects.sessions.writes if turn.effects.sessions else ()
+        return turn.moment, turn.entry.entry_id, len(before)
 
     def _keyboard(self, want: Want) -> dict[str, Any] | None:
         if want.options:
@@ -325,7 +383,7 @@ class Talk(Actions):
     def _leave_question(self, timeout: timedelta | float | None) -> None:
         """The answered question loses its buttons, and its clock."""
         if self.waiting.keyboard:
-            self.edit_markup(self.waiting.prompt)
+            self.edit_markup(self.waiting.prompt, chat_id=self.record.ui_chat_id)
         if timeout is not None:
             self.cancel_timer(self._timer_key)
         self.waiting = Waiting()
@@ -346,9 +404,11 @@ class Talk(Actions):
     def _timer_key(self) -> str:
         return f"talk:{self.record.id}"
 
-    def _set_timer(self, delay: timedelta | float) -> None:
+    def _set_timer(self, delay: timedelta | float) -> float:
+        """Let the conversation hear of it when the time is over; returns when that is."""
         body = {SESSION_KEY: self.record.id, PLACE_KEY: self.journal.position}
         self.after(delay, TIMER, data=body, key=self._timer_key)
+        return self._any_turn().moment + (delay.total_seconds() if isinstance(delay, timedelta) else delay)
 
     def _add(self, record: Record) -> Record:
         ordinal, packed = self.journal.add(record)
@@ -375,7 +435,9 @@ class Talk(Actions):
     def _live_turn(self, op: str) -> Turn:
         turn = self._any_turn()
         if self.effects is not turn.effects:
-            raise AuthorError(f"{op!r} was asked for outside the conversation's turn: do not keep `talk` for tasks")
+            problem = f"{op!r} was asked for outside the conversation's turn: do not keep `talk` for tasks"
+            self.journal.diverged = Diverged(problem)  # in a replay: the code does more than it had done
+            raise AuthorError(problem)
         return turn
 
 

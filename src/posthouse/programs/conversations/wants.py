@@ -89,13 +89,17 @@ class Want:
     def accept(self, turn: Turn, pressed: str | None) -> tuple[Any, Any]:
         """(what is kept, what the author gets). Raises `Unfit`."""
         kept = self.read(turn, pressed)
+        if self.check is not None and (problem := self.check(self.restore(kept))):
+            raise Unfit(problem)
         return kept, self.finish(kept)
 
     def finish(self, kept: Any) -> Any:
-        """What the author gets for what was kept, now or in a replay. Raises `Unfit`."""
+        """What the author gets for what was kept, now or in a replay. Raises `Unfit`.
+
+        An answer is checked once, when it comes: what it is checked against (a free name, a date to come) may be
+        different by the time of a replay.
+        """
         value = self.restore(kept)
-        if self.check is not None and (problem := self.check(value)):
-            raise Unfit(problem)
         if self.parse is None:
             return value
         try:
@@ -184,7 +188,8 @@ def read_date(written: str, today: Date) -> Date | None:
     day, month = int(found[1]), int(found[2])
     if found[3]:
         return _day(int(found[3]) + (2000 if len(found[3]) == 2 else 0), month, day)
-    near = [near for year in (today.year - 1, today.year, today.year + 1) if (near := _day(year, month, day))]
+    years = range(today.year - 8, today.year + 9)  # 29 February may be that far away, around 1900 and 2100
+    near = [near for year in years if (near := _day(year, month, day))]
     return min_by_distance(near, today)
 
 
@@ -219,9 +224,10 @@ def choice(
                 return places[int(pressed)]
             raise Unfit
         written = _text(turn).casefold()
-        for value, label in table.items():
-            if written in (label.casefold(), value.casefold()):
-                return value
+        for known in (table.items(), zip(table, table, strict=True)):  # labels first: they are what people see
+            for value, label in known:
+                if written == label.casefold():
+                    return value
         raise Unfit
 
     return Want("choice", (BUTTON, "text"), read, options=table, columns=columns, parse=parse, check=check)

@@ -38,7 +38,7 @@ from posthouse.core.sessions import (
     owner_of,
 )
 from posthouse.programs.flows.rules import newest
-from posthouse.programs.flows.screen import clear_keyboard, show
+from posthouse.programs.flows.screen import clear_keyboard, clear_pressed, is_pressed, show, thread_of
 from posthouse.programs.flows.session import Session
 from posthouse.programs.flows.table import Policy, Row, Screens, Table, mermaid
 from posthouse.programs.flows.triggers import JobDone, JobFailed, Message, Trigger, task_name
@@ -64,7 +64,7 @@ class Flow:
         states: Mapping[str, Screens | None],
         start: str | tuple[str, ...],
         rows: Iterable[Row],
-        final: Iterable[str] = (),
+        final: str | Iterable[str] = (),
         events: Mapping[str, Trigger] | None = None,
         strategy: Strategy | str = Strategy.USER_IN_CHAT,
         ttl: timedelta | None = timedelta(hours=24),
@@ -76,7 +76,7 @@ class Flow:
             name,
             tuple(states),
             (start,) if isinstance(start, str) else tuple(start),
-            frozenset(final),
+            frozenset((final,) if isinstance(final, str) else final),
             tuple(rows),
             dict(events or {}),
         )
@@ -127,7 +127,7 @@ class Flow:
         )
         session = Session(turn, record, event=BEGIN)
         session.data.update(data or {})
-        await self.enter(turn, session, first, event=BEGIN)
+        await self.enter(turn, session, first, event=BEGIN, made=True)
         return session
 
     async def end(self, turn: Turn) -> bool:
@@ -139,10 +139,19 @@ class Flow:
 
     # -- how sessions change --------------------------------------------------------------------------------------
 
-    async def enter(self, turn: Turn, session: Session, to: str, *, event: str, format: str = "") -> None:
-        """Move a session to a state (or make it, `event` being `begin`), and show what the person sees there."""
+    async def enter(
+        self, turn: Turn, session: Session, to: str, *, event: str, format: str = "", made: bool = False
+    ) -> None:
+        """Move a session to a state (or make it: `made`), and show what the person sees there.
+
+        Raises `AuthorError` when the turn has moved it already: a handler cannot begin or end its own flow.
+        """
         before = session.record
-        made = event == BEGIN
+        if not made and any(write.record.id == before.id for write in turn.session_changes.writes):
+            raise AuthorError(
+                f"flow {self.name!r}: the handler of {event} in {before.state} has begun or ended its own session;"
+                " let the row lead to a start or a final state instead"
+            )
         ttl_s = self.policy.ttl_s
         record = msgspec.structs.replace(
             before,
@@ -155,7 +164,7 @@ class Flow:
             expires_at=None if ttl_s is None else turn.moment + ttl_s,
         )
         session.record = record
-        record = session.record = await self._show(turn, session)
+        record = session.record = await self._show(turn, session, made=made)
         changes = turn.session_changes
         changes.writes.append(
             SessionWrite(record) if made else SessionWrite(record, from_state=before.state, from_rev=before.rev)
@@ -180,11 +189,12 @@ class Flow:
         """Show the screen of a session as it is, without moving it; `in_place`: where it is, not where was pressed."""
         await self._show(turn, Session(turn, record), in_place=in_place)
 
-    async def _show(self, turn: Turn, session: Session, *, in_place: bool = False) -> SessionRecord:
+    async def _show(self, turn: Turn, session: Session, *, in_place: bool = False, made: bool = False) -> SessionRecord:
         draw = self.screens[session.state]
-        if draw is None:
-            if not session.record.is_active:
-                clear_keyboard(turn, session.record)
+        if draw is None:  # what is seen was drawn before: its buttons are of a revision that is over
+            clear_keyboard(turn, session.record)
+            if not (in_place or made or is_pressed(turn, session.record)):
+                clear_pressed(turn)
             return session.record
         screen = draw(turn, session)
         if inspect.isawaitable(screen):
@@ -214,21 +224,35 @@ class Flow:
 
     async def current_record(self, turn: Turn) -> SessionRecord | None:
         """The person's active session, as it is stored; it may have been moved by this turn already."""
-        owner = self.owner(turn)
-        moved = [write.record for write in (turn.effects.sessions.writes if turn.effects.sessions else ())]
-        records = {record.id: record for record in await sessions_of(turn, self._lane(turn), owner.user_id)}
-        records |= {record.id: record for record in moved}
-        return newest(list(records.values()), flow_kind=self.name, owner=owner, env=turn.env, now=turn.moment)
+        return await newest_of(turn, self.name, self.owner(turn), self._lane(turn))
 
     def owner(self, turn: Turn) -> Owner:
         """Who a session belongs to when this person does something in this chat."""
-        return owner_of(
-            self.policy.strategy, user_id=user_of(turn), chat_id=turn.chat_id or 0, thread_id=thread_of(turn)
-        )
+        return owner_in(turn, self.policy.strategy)
 
     def _lane(self, turn: Turn) -> int:
         """The lane that loads the session: its chat's; a person's own in all chats lies with their private chat."""
         return user_of(turn) if self.policy.strategy is Strategy.GLOBAL_USER else turn.lane
+
+
+def owner_in(turn: Turn, strategy: Strategy) -> Owner:
+    """Whose the sessions of a strategy are for what happens in this turn."""
+    if turn.owners is None:
+        turn.owners = {}
+    owner = turn.owners.get(strategy)
+    if owner is None:
+        owner = owner_of(strategy, user_id=user_of(turn), chat_id=turn.chat_id or 0, thread_id=thread_of(turn))
+        turn.owners[strategy] = owner
+    return owner
+
+
+async def newest_of(turn: Turn, flow_kind: str, owner: Owner, lane: int) -> SessionRecord | None:
+    """The active session of a kind that somebody has now; it may have been moved by this turn already."""
+    records = await sessions_of(turn, lane, owner.user_id)
+    if turn.effects.sessions:
+        known = {record.id: record for record in records}
+        records = list((known | {move.record.id: move.record for move in turn.effects.sessions.writes}).values())
+    return newest(records, flow_kind=flow_kind, owner=owner, env=turn.env, now=turn.moment) if records else None
 
 
 async def sessions_of(turn: Turn, lane: int, user_id: int) -> list[SessionRecord]:
@@ -242,9 +266,3 @@ def user_of(turn: Turn) -> int:
     """Who did it: the person of the update; for jobs and timers of a private chat its person; else 0."""
     person: int = turn.person.get("id", 0)
     return person or (turn.chat_id if turn.chat_id is not None and turn.chat_id > 0 else 0)
-
-
-def thread_of(turn: Turn) -> int:
-    """The topic of the message, or 0."""
-    message = turn.raw_message if turn.entry.is_update else None
-    return (message.get("message_thread_id") or 0) if message and message.get("is_topic_message") else 0

@@ -12,6 +12,8 @@ from posthouse.telegram.callback_data import CallbackData, Format
 
 log = structlog.get_logger("posthouse.sessions")
 
+ANSWER = "answerCallbackQuery"
+
 
 def reject(
     turn: Turn,
@@ -60,10 +62,15 @@ def reject(
     if not turn.entry.is_update:
         return  # a job or a timer: nobody waits for an answer
     words = text or _words(turn, rejected)
-    if press is None:
+    if press is None or answered(turn):
         turn.say(words)
     else:
         turn.answer(words, show_alert=reason in ALERTS if show_alert is None else show_alert)
+
+
+def answered(turn: Turn) -> bool:
+    """Whether the press was answered in this turn already: Telegram takes one answer (B-5)."""
+    return any(delivery.method == ANSWER for delivery in turn.effects.deliveries)
 
 
 def outdated(turn: Turn, press: CallbackData) -> None:

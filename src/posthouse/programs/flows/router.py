@@ -19,9 +19,9 @@ import structlog
 from posthouse.core.errors import AuthorError
 from posthouse.core.sessions import Reason, SessionRecord
 from posthouse.programs.flows.flow import Flow
-from posthouse.programs.flows.rejects import reject
+from posthouse.programs.flows.rejects import answered, reject
 from posthouse.programs.flows.rules import Rejected, Verdict, judge, understood
-from posthouse.programs.flows.screen import pressed_message
+from posthouse.programs.flows.screen import clear_pressed, is_pressed
 from posthouse.programs.flows.session import EVENT_KEY, SESSION_KEY, Session
 from posthouse.programs.flows.table import NOOP, On, Refusal
 from posthouse.programs.turn import Turn
@@ -29,8 +29,8 @@ from posthouse.telegram.callback_data import ASK, CallbackData, Format, parse
 
 log = structlog.get_logger("posthouse.sessions")
 
-ANSWER = "answerCallbackQuery"
-_UNFINISHED = frozenset({Reason.STALE_REV, Reason.WRONG_STATE})  # there is a current menu: show it
+_SILENT = frozenset({Reason.WRONG_OWNER, Reason.DB_ERROR})  # what was pressed stays as it is
+_SCREENLESS = frozenset({Reason.WRONG_FLOW, Reason.IN_PROGRESS})  # no other screen is to be shown instead
 
 
 class FlowRouter:
@@ -44,7 +44,7 @@ class FlowRouter:
         """Know a flow. Raises `AuthorError` when its name or a button's action is taken."""
         if flow.name in self.flows:
             raise AuthorError(f"two flows are called {flow.name!r}: give one of them another name")
-        for event in flow.table.events:
+        for event in flow.table.pressed:
             action = flow.table.action(event)
             if action == ASK:
                 raise AuthorError(f"flow {flow.name!r}: the action {ASK!r} is that of conversations; choose another")
@@ -89,8 +89,9 @@ class FlowRouter:
         if isinstance(verdict, Rejected):
             await self.reject(turn, flow, event, verdict, press=press)
         elif verdict.redraw:
-            turn.answer()
-            await flow.redraw(turn, verdict.session)
+            if not answered(turn):
+                turn.answer()
+            await self._show_current(turn, flow, verdict.session)
         else:
             session = Session(turn, verdict.session, event=event, value=press.value)
             await self._act(turn, flow, verdict.row, session, press=press)
@@ -166,22 +167,23 @@ class FlowRouter:
         self, turn: Turn, flow: Flow, row: On, session: Session, *, press: CallbackData | None = None
     ) -> None:
         """Run the handler and move the session, or say no for the handler, or for the database."""
-        asked = Asked(turn)
+        mark = turn.mark()
         to: Any = row.to
         if row.handler is not None:
             try:
                 to = await row.handler(turn, session)
             except Exception as error:
-                if not await turn.reach.forget_transaction(error):
+                # Nobody presses again for a job or a timer: such an event runs again, like any turn that failed.
+                if not turn.entry.is_update or not await turn.reach.forget_transaction(error):
                     raise
                 log.error("session.db_error", event_type=session.event, session_id=session.id, error=repr(error))
                 to = Rejected(Reason.DB_ERROR, session=session.record)
         if isinstance(to, Refusal | Rejected):
-            asked.forget()
+            turn.forget_since(mark)
             await self._say_no(turn, flow, session, to, press)
             return
         chosen = _chosen(flow, row, to)
-        if press is not None and not asked.answered():
+        if press is not None and not answered(turn):
             turn.answer()
         await flow.enter(turn, session, chosen, event=session.event, format=press.format if press else "")
 
@@ -223,37 +225,25 @@ class FlowRouter:
             await self._lead_on(turn, flow, rejected)
 
     async def _lead_on(self, turn: Turn, flow: Flow, rejected: Rejected) -> None:
-        """No dead end: the outdated keyboard goes, and the current screen is shown (C0-6, C0-10)."""
-        pressed, record = pressed_message(turn), rejected.session
-        if pressed is None or rejected.reason in (Reason.WRONG_OWNER, Reason.IN_PROGRESS, Reason.DB_ERROR):
+        """No dead end: an outdated keyboard goes, and the current screen is shown (C0-6, C0-10).
+
+        The message where the session is now keeps its keyboard, also the last one of a session that has ended.
+        """
+        record = rejected.session
+        if rejected.reason in _SILENT:
             return
-        is_ui = record is not None and record.ui_message_id in (None, pressed[1])
-        shows = record is not None and record.is_live(turn.moment) and rejected.reason in _UNFINISHED
-        if not (is_ui and shows):
-            turn.edit_markup(pressed[1], chat_id=pressed[0])
-        if record is not None and shows:
-            await flow.redraw(turn, record, in_place=not is_ui)
+        if record is not None and record.is_live(turn.moment):
+            await self._show_current(turn, flow, record, screen=rejected.reason not in _SCREENLESS)
+        elif record is None or record.is_active or not is_pressed(turn, record):
+            clear_pressed(turn)
 
-
-class Asked:
-    """What a turn had asked for before a handler ran, so that the handler's part can be forgotten."""
-
-    def __init__(self, turn: Turn) -> None:
-        effects = turn.effects
-        self._turn = turn
-        self._counts = len(effects.deliveries), len(effects.jobs), len(effects.timers), len(effects.states)
-        self._uploads = len(turn.uploads or ())
-
-    def answered(self) -> bool:
-        """Whether the handler answered the press."""
-        return any(delivery.method == ANSWER for delivery in self._turn.effects.deliveries[self._counts[0] :])
-
-    def forget(self) -> None:
-        effects = self._turn.effects
-        deliveries, jobs, timers, states = self._counts
-        del effects.deliveries[deliveries:], effects.jobs[jobs:], effects.timers[timers:], effects.states[states:]
-        if self._turn.uploads:
-            del self._turn.uploads[self._uploads :]
+    async def _show_current(self, turn: Turn, flow: Flow, record: SessionRecord, *, screen: bool = True) -> None:
+        """Draw the session where it is now; a press of another message takes that one's keyboard away."""
+        is_ui = is_pressed(turn, record)
+        if is_ui is False:
+            clear_pressed(turn)
+        if screen:
+            await flow.redraw(turn, record, in_place=is_ui is not None)
 
 
 def _chosen(flow: Flow, row: On, answer: Any) -> str:

@@ -1,7 +1,7 @@
 """Screens: what a person sees of a session, in one message that is edited in place.
 
     source of the event        the screen appears
-    a press                    in the message that was pressed (C0-6)
+    a press                    in the message that was pressed (C0-6), unless that is another session's
     a message of the person    in a new message below it; the old one loses its keyboard
     a finished job, a timer    in the session's message
 
@@ -23,9 +23,11 @@ from posthouse.core.sessions import SessionRecord
 from posthouse.programs.actions import File
 from posthouse.programs.flows.table import NOOP, Table
 from posthouse.programs.turn import Turn
-from posthouse.telegram.callback_data import pack
+from posthouse.telegram.callback_data import pack, parse
 
-_TEXT, _PHOTO = "s", "p"  # what the message of a handle is
+# What is remembered of the message in `ui_handle`: its kind, its handle, and whether it has buttons that may go stale.
+_TEXT, _PHOTO = "s", "p"
+_BUTTONS = "+"
 
 
 @dataclass(frozen=True, slots=True)
@@ -63,10 +65,10 @@ def markup(buttons: Keyboard, table: Table, record: SessionRecord) -> dict[str, 
 def _button(button: Button, table: Table, record: SessionRecord) -> dict[str, str]:
     if button.url:
         return {"text": button.text, "url": button.url}
-    if button.event != NOOP and button.event not in table.events:
+    if button.event != NOOP and button.event not in table.pressed:
         raise AuthorError(
             f"flow {table.name!r}, state {record.state}: the button {button.text!r} asks for the event"
-            f" {button.event!r}, which the table does not have; it has {', '.join(table.events)}"
+            f" {button.event!r}, which no button makes; its table has {', '.join(table.pressed)}"
         )
     action = NOOP if button.event == NOOP else table.action(button.event)
     return {"text": button.text, "callback_data": pack(action, button.value, record.id, record.rev)}
@@ -79,19 +81,46 @@ def pressed_message(turn: Turn) -> tuple[int, int] | None:
     return (message["chat"]["id"], message["message_id"]) if message else None
 
 
+def is_pressed(turn: Turn, record: SessionRecord) -> bool | None:
+    """Whether the message that was pressed is the session's own; None when nobody can tell.
+
+    As long as only the handle is known, the revision tells: a button that is older than the message is on another one.
+    """
+    pressed = pressed_message(turn)
+    if pressed is None:
+        return False
+    if record.ui_message_id is not None:
+        return (record.ui_chat_id, record.ui_message_id) == pressed
+    rev = parse(turn.update["callback_query"].get("data") or "").rev
+    sent_at_rev = (record.ui_handle or "").removesuffix(_BUTTONS).rpartition(":")[2]
+    return rev >= int(sent_at_rev) if rev is not None and sent_at_rev.isdecimal() else None
+
+
+def _is_others(turn: Turn, record: SessionRecord) -> bool:
+    """Whether the button that was pressed is another session's: then its message is not this one's to take."""
+    press = turn.update.get("callback_query") if turn.entry.is_update else None
+    return press is not None and parse(press.get("data") or "").session_id not in (None, record.id)
+
+
+def thread_of(turn: Turn) -> int:
+    """The topic of the message, or 0."""
+    message = turn.raw_message if turn.entry.is_update else None
+    return (message.get("message_thread_id") or 0) if message and message.get("is_topic_message") else 0
+
+
 def show(turn: Turn, record: SessionRecord, screen: Screen, table: Table, *, in_place: bool = False) -> SessionRecord:
     """Put a screen before the person; returns the session with the message where it is now.
 
     `in_place` edits the session's own message, wherever the event came from.
     """
-    pressed = None if in_place else pressed_message(turn)
+    pressed = None if in_place or _is_others(turn, record) else pressed_message(turn)
     if pressed is not None:
-        is_ui = record.ui_message_id is None or record.ui_message_id == pressed[1]
+        is_ui = is_pressed(turn, record)
         if not is_ui:
             clear_keyboard(turn, record)
         kind = _PHOTO if "photo" in turn.update["callback_query"]["message"] else _TEXT
         handle = record.ui_handle if is_ui and (record.ui_handle or "")[:1] == kind else None
-        handle = handle or f"{kind}:{record.id}"
+        handle = handle or f"{kind}:{record.id}{_BUTTONS}"
         record = msgspec.structs.replace(record, ui_chat_id=pressed[0], ui_message_id=pressed[1], ui_handle=handle)
     elif turn.entry.is_update and not in_place:
         clear_keyboard(turn, record)
@@ -99,27 +128,38 @@ def show(turn: Turn, record: SessionRecord, screen: Screen, table: Table, *, in_
     if record.ui_handle is None and record.ui_message_id is None:
         return _send(turn, record, screen, table)
     kind = (record.ui_handle or _TEXT)[:1]
-    if screen.fresh:
+    if screen.fresh and not in_place:
         clear_keyboard(turn, record)
         return _send(turn, record, screen, table)
     if kind != (_TEXT if screen.photo is None else _PHOTO):
         turn.delete(_message(record), chat_id=_chat(turn, record))
         return _send(turn, record, screen, table)
     _edit(turn, record, screen, table)
-    return record
+    return msgspec.structs.replace(record, ui_handle=_marked(record.ui_handle or _TEXT, screen))
 
 
 def clear_keyboard(turn: Turn, record: SessionRecord) -> None:
-    """Take the buttons from the session's message: they are of a revision that is over."""
-    if record.ui_handle is None and record.ui_message_id is None:
-        return
-    turn.edit_markup(_message(record), chat_id=_chat(turn, record))
+    """Take the buttons, where there are some, from the session's message: they are of a revision that is over."""
+    if record.ui_handle is not None and record.ui_handle.endswith(_BUTTONS):
+        turn.edit_markup(_message(record), chat_id=_chat(turn, record))
+
+
+def clear_pressed(turn: Turn) -> None:
+    """Take the buttons from the message that was pressed."""
+    pressed = pressed_message(turn)
+    if pressed is not None:
+        turn.edit_markup(pressed[1], chat_id=pressed[0])
 
 
 def _message(record: SessionRecord) -> int | str:
     if record.ui_message_id is not None:
         return record.ui_message_id
-    return record.ui_handle or ""
+    return (record.ui_handle or "").removesuffix(_BUTTONS)
+
+
+def _marked(handle: str, screen: Screen) -> str:
+    """The handle, with the mark of a screen that has buttons."""
+    return handle.removesuffix(_BUTTONS) + (_BUTTONS if screen.buttons else "")
 
 
 def _chat(turn: Turn, record: SessionRecord) -> int | None:
@@ -130,12 +170,15 @@ def _send(turn: Turn, record: SessionRecord, screen: Screen, table: Table) -> Se
     kind = _TEXT if screen.photo is None else _PHOTO
     handle = f"{kind}:{record.id}:{record.rev}"
     keyboard = markup(screen.buttons, table, record) if screen.buttons else None
-    thread: dict[str, Any] = {"message_thread_id": record.owner.thread_id} if record.owner.thread_id else {}
+    thread_id = record.owner.thread_id or thread_of(turn)
+    thread: dict[str, Any] = {"message_thread_id": thread_id} if thread_id else {}
     if screen.photo is None:
         turn.say(screen.text, handle=handle, reply_markup=keyboard, **thread, **screen.more)
     else:
         turn.photo(screen.photo, caption=screen.text, handle=handle, reply_markup=keyboard, **thread, **screen.more)
-    return msgspec.structs.replace(record, ui_chat_id=turn.chat_id, ui_message_id=None, ui_handle=handle)
+    return msgspec.structs.replace(
+        record, ui_chat_id=turn.chat_id, ui_message_id=None, ui_handle=_marked(handle, screen)
+    )
 
 
 def _edit(turn: Turn, record: SessionRecord, screen: Screen, table: Table) -> None:

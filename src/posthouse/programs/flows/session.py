@@ -64,6 +64,11 @@ class Session:
     def rev(self) -> int:
         return self.record.rev
 
+    @property
+    def user_id(self) -> int:
+        """Whose session it is; 0 when its strategy makes it everybody's."""
+        return self.record.owner.user_id
+
     def packed(self) -> bytes:
         """The data as it is to be stored. Raises `AuthorError` when it is not JSON."""
         try:

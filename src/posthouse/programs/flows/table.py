@@ -112,6 +112,11 @@ class Table:
         """The states in which an event leads on."""
         return tuple(state for (state, name), row in self.pairs.items() if name == event and isinstance(row, On))
 
+    @property
+    def pressed(self) -> tuple[str, ...]:
+        """The events that a button makes. The others happen by a message, a job or a timer alone, whatever is sent."""
+        return tuple(event for event in self.events if isinstance(self.triggers.get(event), Press | None))
+
     def action(self, event: str) -> str:
         """What a button of this event carries."""
         trigger = self.triggers.get(event)
@@ -150,6 +155,11 @@ class Table:
     def _wrong_rows(self) -> Iterable[str]:
         for row in self.rows:
             if isinstance(row, Refuse):
+                if row.reason not in set(Reason):
+                    yield (
+                        f"the row for {row.event} refuses for {row.reason!r}, which is no Reason: choose one, and put a"
+                        " word of your own into detail"
+                    )
                 continue
             if len(_each(row.to)) > 1 and row.handler is None:
                 yield f"the row for {row.event} leads to several states and has no handler that would choose"
@@ -157,14 +167,14 @@ class Table:
                 yield f"the row for {row.event} is idempotent, but leads to another state"
 
     def _wrong_events(self) -> Iterable[str]:
-        for event in self.triggers:
+        for event, trigger in self.triggers.items():
             if event not in self.events:
                 yield f"the event {event} has a trigger, but no row"
+            given: object = trigger
+            if not isinstance(given, Trigger):
+                yield f"the trigger of {event} is {trigger!r}: write one such as Text(), Content(…) or Timer()"
         actions: dict[str, str] = {}
-        for event in self.events:
-            trigger = self.triggers.get(event)
-            if trigger is not None and not isinstance(trigger, Press):
-                continue
+        for event in self.pressed:
             action = self.action(event)
             problem = check_action(action)
             if problem:

@@ -500,7 +500,7 @@ class ModelJournal(_Part):
         calls = self.model.calls.setdefault((lease.bot_id, lease.lane, record.entry_id), {})
         calls[record.ordinal] = CallRecord(record.entry_id, record.ordinal, record.method)
 
-    async def end(self, lease: Lease, record: CallRecord) -> None:
+    async def end(self, lease: Lease, record: CallRecord, *, durable: bool = False) -> None:
         calls = self.model.calls.get((lease.bot_id, lease.lane, record.entry_id), {})
         if record.ordinal in calls:
             calls[record.ordinal].result = record.result
