@@ -18,7 +18,7 @@ from bench.environments import ROOT
 from bench.measure import Bystanders, machine_conditions
 from bench.report import QUICK, Plan, Report, Verdict, show_verdicts
 
-FIGURES = ("saturation", "latency", "recovery", "flood", "sending", "growth", "start", "simulator")
+FIGURES = ("saturation", "latency", "recovery", "flood", "sending", "growth", "sessions", "start", "simulator")
 
 
 def main() -> None:

@@ -10,6 +10,7 @@ collector are set as `posthouse.cli.up` sets them.
     native-postgres         native          PostgreSQL, fsync on        stay in the outbox (no sender)
     aiogram-sqlite          aiogram         SQLite, synchronous=FULL    `await message.answer(…)`: journaled, stubbed
     aiogram-sqlite-method   aiogram         the same                    the handler returns the method: outbox
+    flow-…, menu-…, conversation-…, replayed-…, long-… on sqlite and postgres: `bench.sessions_native`, no sender
 
 The 200 is sent when the update is on disk, which is before the work; so `updates_per_s` counts *committed turns* over
 the time from the first send until the last was committed, as for those peers that answer before the work. That every
@@ -61,6 +62,7 @@ class Variant:
 
 
 _NATIVE = "bench.echo_native:app"
+_SESSIONS = "bench.sessions_native"
 VARIANTS = {
     "native-sqlite": Variant("sqlite", _NATIVE, NO_SENDER, True, "native App, SQLite, no sender"),
     "native-sqlite-sending": Variant(
@@ -84,6 +86,17 @@ VARIANTS = {
         "bench.echo_aiogram:bot",
     ),
 }
+for _store in ("sqlite", "postgres"):
+    for _name, _rows, _description in (
+        ("flow", True, "each text moves a session of a flow, answered by its new screen"),
+        ("menu", False, "the same with a keyboard: the outdated one goes in a delivery of its own"),
+        ("conversation", True, "each text answers a question of a conversation in memory"),
+        ("replayed", True, "the same without memory: each answer replays a journal of up to 10 entries"),
+        ("long", True, "the same with 60 questions"),
+    ):
+        VARIANTS[f"{_name}-{_store}"] = Variant(
+            _store, f"{_SESSIONS}:{_name}", NO_SENDER, _rows, f"native App, no sender, {_description}"
+        )
 
 
 @dataclass

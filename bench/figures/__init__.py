@@ -6,5 +6,6 @@ recovery     how soon work goes on after a kill -9
 flood        one chat with 100,000 waiting entries beside the others
 sending      the road out: within limits, and as fast as it goes
 growth       a thousand and a million known chats
+sessions     turns of flows and conversations beside the echo, their memory, and their way back after a restart
 start        `posthouse --help`, `posthouse up`, memory
 """
