@@ -18,7 +18,7 @@ A chat has one line for each thing that happens:
     bot: Set 1: squat [Undo]  the bot's next message, with its buttons; … at the end stands for the rest
     bot: (photo) You [Undo]   the same with a photo
     bot edits: done           an old message that says this now
-    (its buttons are gone)    the message that was heard last has none any more
+    (its buttons are gone)    the message that was seen or pressed last has none any more
     note: Done                what the press was answered with
     alert: Too late           the same in a window that must be closed
     (an hour later)           the platform's clock is moved
@@ -155,6 +155,7 @@ class Story:
         self._people: dict[str, Person] = {}
         self._heard: dict[str, int] = {}
         self._seen: list[Message] = []  # as they were when they were seen, with the buttons that they had then
+        self._looked_at: Message | None = None
         self._press: Question | None = None
 
     async def __aenter__(self) -> Story:
@@ -329,6 +330,9 @@ class Story:
         if how == "outdated":
             await self._presses_outdated(person, button, is_old=True)
             return
+        for shown in await person.chat.messages():
+            if button in shown.button_texts:
+                self._looked_at = shown
         try:
             self._press = await person.presses(button)
         except TownError as error:
@@ -345,12 +349,15 @@ class Story:
         `is_old`: not the newest button of that name, but one that is not there any more.
         """
         there = {(shown.id, one.callback_data) for shown in await person.chat.messages() for one in _inline(shown)}
-        message, data = next(
+        known = [
             (seen, one.callback_data)
-            for seen in reversed(self._seen)
+            for seen in self._seen
             for one in _inline(seen)
             if one.text == button and not (is_old and (seen.id, one.callback_data) in there)
-        )
+        ]
+        assert known, f"nobody has seen a button [{button}] that is {'not there any more' if is_old else 'there'}"
+        message, data = known[-1]
+        self._looked_at = message
         try:
             self._press = await person.presses(data=data, on=message)
         except TownError:  # it is gone
@@ -376,20 +383,23 @@ class Story:
         buttons = re.findall(r"\[([^\]]+)\]", found[0] if found else "")
         whole = not wanted.endswith("…")
         heard = self._heard.get(self._speaker, 0)
-        message = await chat.shows(wanted.removesuffix("…").strip(), media=media, after=heard, within_s=self.within_s)
-        assert not whole or message.text == wanted, f"the bot said {message.text!r}"
-        assert message.edited is edited, "an edit" if message.edited else "a new message"
-        keys = [key["text"] for row in (message.keyboard or {}).get("keyboard", ()) for key in row]
-        for button in buttons:
-            assert button in message.button_texts + keys
+        while True:
+            plain = wanted.removesuffix("…").strip()
+            message = await chat.shows(plain, media=media, after=heard, within_s=self.within_s)
+            assert not whole or message.text == wanted, f"the bot said {message.text!r}"
+            keys = [key["text"] for row in (message.keyboard or {}).get("keyboard", ()) for key in row]
+            if message.edited is edited and set(buttons) <= {*message.button_texts, *keys}:
+                break
+            heard = message.cursor  # an older message of the same text has lost its buttons, for instance
         self._heard[self._speaker] = message.cursor
         self._seen.append(message)
+        self._looked_at = message
 
     async def _buttons_go(self) -> None:
-        chat, last = self._people[self._speaker].chat, self._seen[-1]
-        cursor = 0
-        while any(_inline(message) for message in await chat.messages() if message.id == last.id):
-            cursor = (await chat.next_message(after=max(cursor, last.cursor), within_s=self.within_s)).cursor
+        assert self._looked_at is not None, "a message must have been seen"
+        chat, cursor = self._people[self._speaker].chat, self._looked_at.cursor
+        while any(_inline(message) for message in await chat.messages() if message.id == self._looked_at.id):
+            cursor = (await chat.next_message(after=cursor, within_s=self.within_s)).cursor
 
     # -- the platform -----------------------------------------------------------------------------------------------
 

@@ -11,7 +11,7 @@ from docs_pages import Block
 from docs_story import Story, check_command, commands
 from structlog.testing import capture_logs
 
-from posthouse.testing.town import NotSeen
+from posthouse.testing.town import NotSeen, TownError
 
 BOT = """
 from posthouse import App, Turn
@@ -101,14 +101,55 @@ async def test_a_conversation_that_happened_passes(story: Story) -> None:
 
 
 @pytest.mark.parametrize(
-    "line", ["bot: TEA and cake", "bot: TE", "bot edits: TEA", "bot: TEA [Less]", "note: TEA", "Ann tea"]
+    "line",
+    [
+        "bot: TEA and cake",
+        "bot: TE",
+        "bot edits: TEA",
+        "bot: TEA [Less]",
+        "bot: (photo) TEA",
+        "note: TEA",
+        "(its buttons are gone)",
+        "Ann: [Less]",
+        "Ann: [More] (outdated)",
+        "Ann tea",
+    ],
 )
 async def test_a_conversation_that_did_not_happen_is_found(story: Story, line: str) -> None:
-    """Another text, a part of it, an edit that was none, a button that is not there."""
+    """Another text, a part of it, an edit that was none; a button or photo that is not there, or still is."""
     await story.tell(block("chat", "Ann: cake\nbot: CAKE\n"))  # the platform is up and quick from here
     story.within_s = 0.5
-    with pytest.raises((NotSeen, AssertionError, ValueError)):
+    with pytest.raises((NotSeen, TownError, AssertionError, ValueError)):
         await story.tell(block("chat", f"Ann: tea\n{line}\n"))
+
+
+async def test_a_window_is_not_a_passing_note(story: Story) -> None:
+    """A page says which of the two an answer is."""
+    answered = BOT + '\n\n@app.callback("more")\nasync def more(turn: Turn) -> None:\n    turn.answer("Sold out")\n'
+    await story.tell(block("python", answered, file="bot.py"))
+    await story.tell(block("chat", "Ann: tea\nbot: TEA [More]\nAnn: [More]\nnote: Sold out\n"))
+    with pytest.raises(AssertionError, match="it is a note"):
+        await story.tell(block("chat", "Ann: [More]\nalert: Sold out\n"))
+
+
+async def test_a_button_is_pressed_as_it_was_seen(story: Story) -> None:
+    """Also when the bot has taken it away: then a person's Telegram is behind."""
+    fading = BOT + (
+        '\n\n@app.callback("more")\nasync def more(turn: Turn) -> None:\n    turn.answer("Again")\n'
+        '    turn.edit_markup(turn.raw_message["message_id"])\n'
+    )
+    await story.tell(block("python", fading, file="bot.py"))
+    chat = """
+Ann: tea
+bot: TEA [More]
+Ann: [More] (twice)
+note: Again
+(its buttons are gone)
+Ann: [More] (outdated)
+note: Again
+(its buttons are gone)
+"""
+    await story.tell(block("chat", chat))
 
 
 async def test_a_command_that_fails_is_found(story: Story) -> None:
