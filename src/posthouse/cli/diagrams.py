@@ -16,7 +16,7 @@ from posthouse.core.sessions import Strategy
 from posthouse.programs.app import App
 from posthouse.programs.flows.flow import Flow
 
-PAGES: Mapping[str, str] = {}
+PAGES: Mapping[str, str] = {"stickers": "posthouse_apps.stickers:app"}
 """Which application each page shows: the page's name, and `module:object` of its `App`."""
 
 FOLDER = Path("docs/flows")
