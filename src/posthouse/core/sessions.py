@@ -20,6 +20,8 @@ from enum import StrEnum
 
 import msgspec
 
+from posthouse.core.errors import AuthorError
+
 SESSION_ID_LENGTH = 10
 _ALPHABET = "0123456789ABCDEFGHIJKLMNOPQRSTUVWXYZabcdefghijklmnopqrstuvwxyz"
 _POOL_BYTES = 4096
@@ -56,6 +58,14 @@ class Strategy(StrEnum):
     """Each person has their own in each topic of a chat."""
     CHAT_TOPIC = "chat_topic"
     """Everybody in a topic shares one."""
+
+
+def strategy_named(name: Strategy | str) -> Strategy:
+    """The strategy of this name. Raises `AuthorError` with the names that there are."""
+    try:
+        return Strategy(name)
+    except ValueError:
+        raise AuthorError(f"strategy={name!r}: choose one of {', '.join(Strategy)}") from None
 
 
 class Owner(msgspec.Struct, frozen=True, gc=False):

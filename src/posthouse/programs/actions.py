@@ -261,7 +261,7 @@ class Actions:
                 task=task,
                 args=_encode(args),
                 priority=priority,
-                delay_s=_seconds(delay),
+                delay_s=seconds_of(delay),
                 attempts_max=attempts_max or int(getattr(declared, "attempts_max", 5)),
                 unique_key=unique_key,
                 bot_id=self.bot_id,
@@ -279,7 +279,7 @@ class Actions:
         """
         payload = _encode(Event(event, msgspec.Raw(_encode(data)), self.trace))
         self.effects.timers.append(
-            TimerRequest(self.bot_id, self.lane, _seconds(delay), payload, key=key, trace=self.trace)
+            TimerRequest(self.bot_id, self.lane, seconds_of(delay), payload, key=key, trace=self.trace)
         )
 
     def cancel_timer(self, key: str) -> None:
@@ -393,5 +393,6 @@ def _check_delivery(priority: int, when_uncertain: str) -> None:
         raise AuthorError(f"when_uncertain={when_uncertain!r} is none of 'resend', 'drop', 'park'")
 
 
-def _seconds(delay: timedelta | float) -> float:
+def seconds_of(delay: timedelta | float) -> float:
+    """A duration in seconds."""
     return delay.total_seconds() if isinstance(delay, timedelta) else float(delay)

@@ -27,7 +27,7 @@ from typing import TYPE_CHECKING, Any
 from cronsim import CronSim, CronSimError
 
 from posthouse.core.errors import AuthorError
-from posthouse.core.sessions import Strategy
+from posthouse.core.sessions import Strategy, strategy_named
 from posthouse.programs.program import BotIdentity, CronSpec, Hook, JobSpec
 from posthouse.programs.turn import Texts, Turn
 from posthouse.telegram.callback_data import parse
@@ -151,20 +151,22 @@ class App:
         *,
         version: int | str = 1,
         strategy: Strategy | str = Strategy.USER_IN_CHAT,
-        ttl: timedelta | None = timedelta(hours=24),
+        ttl: timedelta | float | None = timedelta(hours=24),
     ) -> Callable[[Function], Conversation]:
         """Register a conversation `async def name(talk, **arguments)`; what is returned has `begin`.
 
         The same name may be registered several times with another `version`: the last one is for new conversations,
         the others for those that are under way in their version. `ttl` is how long one may be idle (None: for ever).
         """
+        if callable(name):
+            raise AuthorError("write @app.conversation() with parentheses: it takes a name, a version and more")
 
         def register(function: Function) -> Conversation:
             label = name or function.__name__
             known = self.conversations.get(label)
             if known is None:
                 self._check_free(label)
-                known = self._router().add(label, strategy=Strategy(strategy), ttl=ttl)
+                known = self._router().add(label, strategy=strategy_named(strategy), ttl=ttl)
                 self.conversations[label] = known
             known.add(function, str(version))
             return known

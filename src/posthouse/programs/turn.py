@@ -60,6 +60,11 @@ class Reach(Protocol):
         """The journal of a conversation, by ordinal, with what the turns before this one added."""
         ...
 
+    @property
+    def in_transaction(self) -> bool:
+        """Whether the turn has used `transact`, so that its transaction is open."""
+        ...
+
     async def forget_transaction(self, error: BaseException) -> bool:
         """Undo the turn's transaction if `error` is the database's and came out of it, so that the turn can go on."""
         ...

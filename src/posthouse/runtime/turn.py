@@ -451,6 +451,10 @@ class TurnReach(msgspec.Struct, eq=False):
             self.failure = error
             raise
 
+    @property
+    def in_transaction(self) -> bool:
+        return self.transaction is not None
+
     async def forget_transaction(self, error: BaseException) -> bool:
         if self.transaction is None or self.failure is not error or not _is_database_error(error):
             return False

@@ -44,6 +44,10 @@ class Database:
         """Move every session's end that far into the past. The platform must not run."""
         raise NotImplementedError
 
+    async def committed(self, query: str) -> list[Any]:
+        """The first column of a query, as somebody else sees it."""
+        raise NotImplementedError
+
 
 class SqliteDatabase(Database):
     async def time_passes(self, seconds: float) -> None:
@@ -51,6 +55,13 @@ class SqliteDatabase(Database):
         try:
             connection.execute("UPDATE sessions SET expires_at = expires_at - ?", (int(seconds * 1_000_000),))
             connection.commit()
+        finally:
+            connection.close()
+
+    async def committed(self, query: str) -> list[Any]:
+        connection = sqlite3.connect(self.url.removeprefix("sqlite:///"))
+        try:
+            return [row[0] for row in connection.execute(query)]
         finally:
             connection.close()
 
@@ -64,6 +75,15 @@ class PostgresDatabase(Database):
             await connection.execute(
                 "UPDATE sessions SET expires_at = expires_at - $1::float8 * interval '1 second'", seconds
             )
+        finally:
+            await connection.close()
+
+    async def committed(self, query: str) -> list[Any]:
+        import asyncpg
+
+        connection = await asyncpg.connect(self.url)
+        try:
+            return [row[0] for row in await connection.fetch(query)]
         finally:
             await connection.close()
 

@@ -62,6 +62,29 @@ async def test_answers_that_do_not_fit_are_asked_for_again(talks: Any) -> None:
         assert [body.get("parse_mode") for body in sent] == ["HTML", "HTML", None]  # ours is no markup
 
 
+@pytest.mark.req("S4-1", "S4-3")
+async def test_a_button_means_what_it_said_when_it_was_asked(talks: Any) -> None:
+    """A deployment that puts options in another order, or takes one away, does not change what a person chose."""
+
+    def ordering(options: list[str]) -> App:
+        app = App("order")
+
+        @app.conversation()
+        async def order(talk: Talk) -> None:
+            talk.say(f"You have {await talk.ask('Size?', choice(options))}.")
+
+        return begun_by(app, order)
+
+    async with talks(ordering(["S", "M", "L"])) as stage:
+        await stage.ann.says("/order")
+        await stage.ann.reads("Size?")
+    async with talks(ordering(["L", "S"])) as stage:
+        await stage.ann.presses("M")  # is no more: asked again
+        await stage.ann.reads_times("Size?", 2)
+        await stage.ann.presses("S")
+        await stage.ann.reads("You have S.")
+
+
 @pytest.mark.req("S4-1")
 async def test_after_the_last_try_it_gives_up(talks: Any) -> None:
     """`tries` counts over restarts; `TooManyTries` ends with a message, or is caught and the conversation goes on."""

@@ -46,6 +46,38 @@ def with_notes(app: App) -> App:
 
 
 @pytest.mark.req("E4-4", "S4-9")
+async def test_rows_are_committed_before_the_step_behind_them(talks: Any) -> None:
+    """Whoever the step calls hears of nothing that may yet be taken back, and nobody waits on an open transaction."""
+    app = App("shop")
+    seen: list[Any] = []
+
+    async def tell_carrier(parcel: str) -> str:
+        seen.append(await stage.database.committed("SELECT body FROM app_note ORDER BY body"))
+        return parcel
+
+    @app.conversation()
+    async def parcel(talk: Talk) -> None:
+        name = await talk.ask("Which?")
+        await talk.transact(note, name)
+        first = await talk.step("carrier", tell_carrier, name)
+        await talk.transact(note, f"{name} again")
+        second = await talk.step("carrier", tell_carrier, f"{name} again")
+        stars = await talk.ask("How was it?", number())
+        talk.say(f"{first}, {second}, {stars}")
+
+    app = begun_by(app, parcel)
+    async with talks(app) as stage:
+        await stage.ann.says("/parcel")
+        await stage.ann.says("tea")
+        await stage.ann.reads("How was it?")
+    async with talks(app) as stage:
+        await stage.ann.says("5")
+        await stage.ann.reads("tea, tea again, 5")
+        assert seen == [["tea"], ["tea", "tea again"]]
+        assert stage.ann.read.count("How was it?") == 1
+
+
+@pytest.mark.req("E4-4", "S4-9")
 async def test_g4_3_a_step_is_done_once_however_often_its_turn_and_its_conversation_run(talks: Any) -> None:
     """Recorded before the commit: a turn that fails behind it does not do it again; a replay does not either."""
     app = App("shop")

@@ -42,6 +42,7 @@ from posthouse.core.sessions import (
     Strategy,
     new_session_id,
 )
+from posthouse.programs.actions import seconds_of
 from posthouse.programs.conversations.cache import Live, LiveCache
 from posthouse.programs.conversations.engine import Finished, Journal, advance, caller, close
 from posthouse.programs.conversations.errors import ConversationEnded, Diverged
@@ -97,14 +98,14 @@ class Conversation:
         *,
         cache: LiveCache,
         strategy: Strategy = Strategy.USER_IN_CHAT,
-        ttl: timedelta | None = timedelta(hours=24),
+        ttl: timedelta | float | None = timedelta(hours=24),
     ) -> None:
         self.name = name
         self.versions: dict[str, Function] = {}
         self.version = ""
         self._cache = cache
         self._strategy = strategy
-        self._ttl_s = None if ttl is None else ttl.total_seconds()
+        self._ttl_s = None if ttl is None else seconds_of(ttl)
 
     def add(self, function: Function, version: str) -> None:
         """Know the function of a version; the one that was added last is for new conversations."""

@@ -96,6 +96,11 @@ class Journal:
         """Whether the code has not yet reached what is new."""
         return self.position < len(self.records)
 
+    @property
+    def upcoming(self) -> str:
+        """The operation that is replayed next, or an empty string."""
+        return self.records[self.position].op if self.is_replaying else ""
+
     def next(self, op: str, where: FrameType) -> Record | None:
         """The record of the next operation, or None when it is new. Raises `Diverged`.
 

@@ -13,7 +13,7 @@ from datetime import timedelta
 from posthouse.core.sessions import Reason, SessionRecord, Strategy
 from posthouse.programs.conversations.cache import LIVE_MAX, LiveCache
 from posthouse.programs.conversations.conversation import Conversation, Kept, kept_in
-from posthouse.programs.conversations.talk import PLACE_KEY, Input
+from posthouse.programs.conversations.talk import COMMIT, PLACE_KEY, Input
 from posthouse.programs.conversations.wants import kind_of
 from posthouse.programs.flows.rejects import reject
 from posthouse.programs.flows.rules import Rejected, misplaced
@@ -32,7 +32,7 @@ class ConversationRouter:
         self.conversations: dict[str, Conversation] = {}
         self.live = LiveCache(live_max)
 
-    def add(self, name: str, *, strategy: Strategy, ttl: timedelta | None) -> Conversation:
+    def add(self, name: str, *, strategy: Strategy, ttl: timedelta | float | None) -> Conversation:
         """Know a conversation; its functions are still to be added."""
         made = self.conversations[name] = Conversation(name, cache=self.live, strategy=strategy, ttl=ttl)
         return made
@@ -119,7 +119,7 @@ class ConversationRouter:
             failed = body.get("error")
             told = Input(error="failed", why=failed) if failed is not None else Input(result=body.get("result"))
             await conversation.go_on(turn, record, told, event=f"job.{body['task']}")
-        elif wanted.op == "sleep":
+        elif wanted.op in ("sleep", COMMIT):
             await conversation.go_on(turn, record, Input(), event="timer")
         else:
             await conversation.go_on(turn, record, Input(error="timed_out"), event="timer")

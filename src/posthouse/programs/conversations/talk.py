@@ -37,6 +37,9 @@ from posthouse.telegram.callback_data import ASK, pack
 
 R = TypeVar("R")
 
+COMMIT = "commit"
+"""The operation that ends a turn in the middle of a conversation, so that the next one can call out."""
+
 CANCEL_WORDS = ("/cancel", "cancel", "отмена")
 TIMER = "posthouse.talk"
 PLACE_KEY = "at"
@@ -44,6 +47,7 @@ STEP_FLOOR = 1 << 24
 """Ordinals of recorded steps among the calls of an entry: far from those of a hosted handler's own calls."""
 
 _ERRORS = {"cancelled": Cancelled, "timed_out": TimedOut, "given_up": TooManyTries, "failed": JobFailed}
+GONE = "gone"  # no place: an option that today's code does not have
 _ANY_TEXT = text()
 _encode = msgspec.json.Encoder().encode
 
@@ -59,7 +63,8 @@ class Waiting(msgspec.Struct, omit_defaults=True):
     """What a conversation waits for, kept in its session: enough to know which entry is for it.
 
     `at` is the ordinal in its journal. `tries` counts answers that were not good enough. `asked` orders the questions
-    of a chat: moment, entry, and place within that entry's turn. `until` is when its timer is due, 0 without one.
+    of a chat: moment, entry, and place within that entry's turn. `options` are the values behind the buttons, in
+    their order when it was asked. `until` is when its timer is due, 0 without one.
     """
 
     op: str = ""
@@ -69,6 +74,7 @@ class Waiting(msgspec.Struct, omit_defaults=True):
     tries: int = 0
     prompt: str = ""
     keyboard: bool = False
+    options: tuple[str, ...] = ()
     until: float = 0.0
     asked: tuple[float, int, int] = (0.0, 0, 0)
 
@@ -149,9 +155,11 @@ class Talk(Actions):
 
         `function` may be async; its result must be JSON. It is recorded as soon as it is known, before the turn's
         commit. If the process dies inside it, it runs again: give it an idempotency key of its own. What it raises
-        fails the turn, which is tried again; what the conversation is to go on with, it returns.
+        fails the turn, which is tried again; what the conversation is to go on with, it returns. Rows that the turn
+        has written are committed first.
         """
         op, where = f"step.{name}", caller()
+        await self._commit_first(op, where)
         if (known := self.journal.next(op, where)) is not None:
             return known.value
         turn = self._live_turn(op)
@@ -207,6 +215,18 @@ class Talk(Actions):
         if not self._is_pending(op):
             self.waiting = Waiting(op, self.journal.position, until=self._set_timer(delay))
         await self._wait(op, place(where))
+
+    async def _commit_first(self, op: str, where: FrameType) -> None:
+        """End the turn when its transaction is open: nothing outside is called, or waited for, inside of one."""
+        if self.journal.is_replaying:
+            if self.journal.upcoming == COMMIT:
+                self.journal.next(COMMIT, where)
+            return
+        if not self._is_pending(COMMIT):
+            if not self._live_turn(op).reach.in_transaction:
+                return
+            self.waiting = Waiting(COMMIT, self.journal.position, until=self._set_timer(0))
+        await self._wait(COMMIT, place(where))
 
     @property
     def moment(self) -> datetime:
@@ -312,6 +332,7 @@ class Talk(Actions):
                 cancel if cancel is CANCEL_WORDS else tuple(word.casefold() for word in cancel),
                 prompt=handle,
                 keyboard=bool(want.options),
+                options=tuple(want.options),
                 until=until,
                 asked=self._asked(),
             )
@@ -325,7 +346,7 @@ class Talk(Actions):
             try:
                 if told.unfit:
                     raise Unfit
-                kept, value = self._read(want.accept, self._live_turn(op), told.pressed)
+                kept, value = self._read(want.accept, self._live_turn(op), self._place_now(want, told.pressed))
             except Unfit as unfit:
                 self.waiting.tries += 1
                 if tries and self.waiting.tries >= tries:
@@ -336,6 +357,14 @@ class Talk(Actions):
             self._leave_question(timeout)
             self._add(Record(op, kept, at=place(where)))
             return value
+
+    def _place_now(self, want: Want, pressed: str | None) -> str | None:
+        """The place of a pressed option among those of today's code; a button has the place that it had when asked."""
+        if pressed is None:
+            return None
+        asked, now = self.waiting.options, list(want.options)
+        value = asked[int(pressed)] if pressed.isdecimal() and int(pressed) < len(asked) else None
+        return str(now.index(value)) if value is not None and value in want.options else GONE
 
     def _ask_again(self, unfit: str, retry: str | None, question: str, parameters: dict[str, Any]) -> None:
         """Say what is wrong with an answer, or the question again; the author's own words in the question's form."""

@@ -36,7 +36,9 @@ from posthouse.core.sessions import (
     Strategy,
     new_session_id,
     owner_of,
+    strategy_named,
 )
+from posthouse.programs.actions import seconds_of
 from posthouse.programs.flows.rules import newest
 from posthouse.programs.flows.screen import clear_keyboard, clear_pressed, is_pressed, show, thread_of
 from posthouse.programs.flows.session import Session
@@ -67,7 +69,7 @@ class Flow:
         final: str | Iterable[str] = (),
         events: Mapping[str, Trigger] | None = None,
         strategy: Strategy | str = Strategy.USER_IN_CHAT,
-        ttl: timedelta | None = timedelta(hours=24),
+        ttl: timedelta | float | None = timedelta(hours=24),
         formats: Iterable[str] = (Format.REV,),
     ) -> None:
         self.name = name
@@ -81,8 +83,8 @@ class Flow:
             dict(events or {}),
         )
         self.policy = Policy(
-            Strategy(strategy),
-            None if ttl is None else ttl.total_seconds(),
+            strategy_named(strategy),
+            None if ttl is None else seconds_of(ttl),
             frozenset(Format(known) for known in formats) | {Format.REV},
         )
         self.messages: list[tuple[str, Message]] = []
