@@ -304,7 +304,7 @@ def test_a_trigger_of_something_that_is_no_job_is_refused(task: Any) -> None:
 
 def test_a_flow_says_how_its_sessions_live_in_words_that_are_checked() -> None:
     """A strategy or format that does not exist is refused; the full format is always understood."""
-    with pytest.raises(ValueError, match="everybody"):
+    with pytest.raises(AuthorError, match="everybody"):
         named("f", strategy="everybody")
     with pytest.raises(ValueError, match="short"):
         named("f", formats=("short",))
