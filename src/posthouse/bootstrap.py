@@ -1,6 +1,7 @@
 """Wiring: the only module that names concrete adapters. Settings in, a `Platform` out.
 
-What a process does not need is not imported: aiogram only for a hosted Dispatcher, asyncpg only for PostgreSQL.
+What a process does not need is not imported: aiogram only for a hosted Dispatcher, asyncpg only for PostgreSQL, redis
+only for sessions in Redis.
 """
 
 from __future__ import annotations
@@ -173,7 +174,18 @@ def build(
 
 
 def open_store(settings: Settings, clock: Clock | None = None) -> tuple[Store, int]:
-    """The store of `[store] url`, not opened yet, and how many of its commits may run at once."""
+    """The store of `[store]` and `[sessions]`, not opened yet, and how many of its commits may run at once."""
+    store, parallel = _database(settings, clock)
+    chosen = settings.sessions
+    if chosen.store == "redis":
+        from posthouse.adapters.redis import RedisSessionStore, RedisSettings
+
+        redis = RedisSettings(chosen.redis_url, ttl_s=chosen.ttl_s, key_prefix=chosen.key_prefix)
+        store = RedisSessionStore(store, redis, clock)
+    return store, parallel
+
+
+def _database(settings: Settings, clock: Clock | None = None) -> tuple[Store, int]:
     if settings.store.url.startswith("sqlite:///"):
         from posthouse.adapters.sqlite import SqliteSettings, SqliteStore
 
@@ -222,7 +234,7 @@ async def read_schema(settings: Settings) -> tuple[str | None, str]:
         from posthouse.adapters.sqlite.schema import SCHEMA
 
         return await asyncio.to_thread(_sqlite_revision, sqlite_path(settings)), SCHEMA
-    store, _ = open_store(settings)
+    store, _ = _database(settings)
     await store.open()
     try:
         return await store.upkeep.schema()

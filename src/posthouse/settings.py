@@ -1,6 +1,7 @@
 """`posthouse.toml` and the environment, read once, checked key by key.
 
     [store]      url
+    [sessions]   store, redis_url, …
     [http]       host, port, public_url, register_webhooks
     [telegram]   api_url
     [bots.NAME]  program, token, secret, mode, …
@@ -40,6 +41,13 @@ class StoreSection(Section, frozen=True):
     pool_max: int = 8  # PostgreSQL connections of one process
     pooler: bool = False  # behind a transaction pooler such as PgBouncer
     lock_url: str | None = None  # a direct address past the pooler, for the worker's lock
+
+
+class SessionsSection(Section, frozen=True):
+    store: Literal["database", "redis"] = "database"  # where what chats remember is kept, with [store] beside it
+    redis_url: str = "redis://localhost:6379/0"  # or rediss://user:password@host, unix:///path; no Cluster
+    ttl_s: float = 86_400.0  # Redis forgets a chat so long after its last change (S4-7)
+    key_prefix: str = "{bot_id}:"  # before each key in Redis; "" for the bare session:{chat} of S4-12, with one bot
 
 
 class HttpSection(Section, frozen=True):
@@ -144,6 +152,7 @@ class Settings(Section, frozen=True):
     env: str = "prod"  # part of a session's identity: what "dev" remembers, "prod" never sees (S0-12)
     bots: dict[str, BotSection] = {}
     store: StoreSection = StoreSection()
+    sessions: SessionsSection = SessionsSection()
     http: HttpSection = HttpSection()
     telegram: TelegramSection = TelegramSection()
     ingress: IngressSection = IngressSection()
@@ -274,6 +283,17 @@ def _check(settings: Settings, path: Path) -> None:
         )
     if not settings.store.url.startswith(("sqlite:///", "postgresql://", "postgres://")):
         refuse("store.url", f"{settings.store.url.split('@')[-1]!r} is neither sqlite:///… nor postgresql://…")
+    sessions = settings.sessions
+    if not sessions.redis_url.startswith(("redis://", "rediss://", "unix://")):
+        shown = sessions.redis_url.split("@")[-1]
+        refuse("sessions.redis_url", f"{shown!r} is neither redis://… nor rediss://… nor unix://…")
+    if sessions.ttl_s < 1:
+        refuse("sessions.ttl_s", f"{sessions.ttl_s:g} is less than a second; S4-7 has 86400")
+    if sessions.store == "redis" and len(settings.bots) > 1 and "{bot_id}" not in sessions.key_prefix:
+        refuse(
+            "sessions.key_prefix",
+            f"{len(settings.bots)} bots would share the keys of their chats; put {{bot_id}} into it",
+        )
     if not 0 <= settings.http.port <= 65535:
         refuse("http.port", f"{settings.http.port} is not a port")
     if (

@@ -45,6 +45,7 @@ META = {"path", "root"}  # where the file was found: not for the file itself
 ORDER = (
     "bots",
     "store",
+    "sessions",
     "http",
     "telegram",
     "ingress",
