@@ -10,7 +10,7 @@ from __future__ import annotations
 import asyncio
 import heapq
 import sqlite3
-from collections.abc import Mapping, Sequence
+from collections.abc import Callable, Mapping, Sequence
 
 import msgspec
 
@@ -46,8 +46,9 @@ class _Item(msgspec.Struct, gc=False):
 class SqliteOutbox:
     """Outbox of the store contract."""
 
-    def __init__(self, core: SqliteCore) -> None:
+    def __init__(self, core: SqliteCore, forget: Callable[[int], None]) -> None:
         self._core = core
+        self._forget = forget  # what is remembered in memory of a chat
         settings = core.settings
         # Chats are keyed by their packed lane, answers by the same number made negative.
         self.book: LaneBook[Key] = LaneBook(
@@ -394,7 +395,10 @@ class SqliteOutbox:
         keys = self.book.empty_window(lane, _size) + self._beyond.pop(lane.key, [])
         lane.more = False
         self.book.unlease(lane)
-        self._wait_on_disk(self._core.lane_key(bot_id, chat), keys, {})
+        new = self._core.lane_key(bot_id, chat)
+        self._forget(abs(lane.key))
+        self._forget(new)
+        self._wait_on_disk(new, keys, {})
 
     async def admit(self, bot_id: int, chat: int | None) -> float:
         now = self._core.clock.now()

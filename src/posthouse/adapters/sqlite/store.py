@@ -79,7 +79,7 @@ class SqliteStore:
         core.load_bots(connection)
         self.turns = self.inbox = SqliteTurns(core, self._wrote)
         self.journal = SqliteJournal(core, self.turns)
-        self.outbox = SqliteOutbox(core)
+        self.outbox = SqliteOutbox(core, self.turns.states.forget)
         self.jobs = SqliteJobs(core, self.turns.entered, self._wrote)
         self.upkeep = SqliteUpkeep(core, self.turns, self.outbox, self.jobs)
         self.desk = SqliteDesk(core, self.turns, self.outbox, self.jobs)
@@ -132,6 +132,7 @@ class SqliteStore:
 
     def _wrote(self, written: Written) -> None:
         """Tell the other parts what a commit added."""
+        self.turns.states.written(written.states, written.sessions)
         self.outbox.wrote(written)
         if written.jobs:
             self.jobs.wake()

@@ -376,7 +376,6 @@ class SqliteTurns:
                 self._rest(lane, settlement)
             else:
                 book.unlease(lane)
-        self.states.written(written.states, written.sessions)
         self._wrote(written)
         if book.has_ready or book.next_due() is not None:
             self._ready.set()

@@ -10,7 +10,7 @@ import pytest
 
 from posthouse.core.effects import Effects, JobRequest
 from posthouse.core.entries import Completion, entry_id_of_job
-from posthouse.core.leases import JobLease, JobSettlement
+from posthouse.core.leases import JobLease, JobSettlement, Lease
 from posthouse.ports.store import Cron, Filter, Store
 from posthouse.testing.contracts.examples import (
     BOT,
@@ -25,6 +25,7 @@ from posthouse.testing.contracts.examples import (
     send_all,
     state,
     timer,
+    turn,
     unlimited,
     update,
     want,
@@ -41,6 +42,12 @@ async def enqueue_one(store: Store, request: JobRequest) -> int:
     [job_id] = await store.jobs.enqueue([request])
     assert job_id is not None
     return job_id
+
+
+async def claim_and_finish(store: Store) -> Lease:
+    lease = await claim_one(store)
+    await store.turns.settle([done(lease)])
+    return lease
 
 
 async def tasks(store: Store, limit: int = 16) -> list[str]:
@@ -249,6 +256,18 @@ class WorkContract:
         assert json.loads(bytes(completion.data)) == {"card": 7}
         await store_maker.elapse(6)
         assert (await successor.jobs.fire_timers(8))[0] == 1
+
+    async def test_what_a_job_remembers_the_next_turn_knows(self, store: Store) -> None:
+        """Also when the chat was read a moment before."""
+        unlimited(store)
+        await turn(store, update(1), effects=Effects(states=[state("a", b"1"), state("b", b"1")]))
+        await store.inbox.ingest([update(2)])
+        assert (await claim_and_finish(store)).states == {"a": b"1", "b": b"1"}
+        await enqueue_one(store, job())
+        writes = Effects(states=[state("a", b"2"), state("b", None)])
+        assert await store.jobs.settle([finished(await claim_job(store), effects=writes)]) == [True]
+        await store.inbox.ingest([update(3)])
+        assert (await claim_one(store)).states == {"a": b"2"}
 
     async def test_a_fenced_worker_writes_nothing(self, store: Store, store_maker: StoreMaker) -> None:
         """A worker that lost its job writes neither effects nor the entry that tells the lane."""

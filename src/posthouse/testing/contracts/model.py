@@ -625,6 +625,9 @@ class ModelOutbox(_Part):
             for other in self.model.outbox.values():
                 if (other.wanted.bot_id, other.chat) == (lease.bot_id, lease.chat):
                     other.chat = end.migrated_to
+            remembered = self.model.states.pop((lease.bot_id, lease.chat), {})
+            new = self.model.states.setdefault((lease.bot_id, end.migrated_to), {})
+            new.update({name: data for name, data in remembered.items() if name not in new})
         delivery.held = None
         if end.delay_s is not None:
             delivery.due_at = now + end.delay_s

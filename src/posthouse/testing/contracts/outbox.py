@@ -7,7 +7,7 @@ import json
 
 import pytest
 
-from posthouse.core.effects import Outgoing, Priority
+from posthouse.core.effects import Effects, Outgoing, Priority
 from posthouse.core.leases import DeliveryLease, DeliverySettlement
 from posthouse.ports.store import BotLimits, Filter, Store
 from posthouse.testing.contracts.examples import (
@@ -16,11 +16,15 @@ from posthouse.testing.contracts.examples import (
     LANE,
     UNLIMITED,
     claim_delivery,
+    claim_one,
     said,
     say,
     send_all,
     sent,
+    state,
+    turn,
     unlimited,
+    update,
     want,
     woken,
 )
@@ -573,6 +577,17 @@ class MigrationContract:
             texts += said(leases)
             await store.outbox.settle([sent(lease) for lease in leases])
         assert texts == ["a", "b", "c"]
+
+    async def test_a_migrated_chat_remembers_at_once(self, store: Store) -> None:
+        """What the old chat remembered is the new chat's, also when both were read a moment before."""
+        unlimited(store)
+        await turn(store, update(1, lane=GROUP))
+        await turn(store, update(2, lane=-77), effects=Effects(states=[state("a", b"1", lane=-77)]))
+        await want(store, say("a", chat=-77))
+        await store.outbox.settle([again(await claim_delivery(store), 0.0, counted=False, migrated_to=GROUP)])
+        await store.inbox.ingest([update(3, lane=GROUP)])
+        assert (await claim_one(store)).states == {"a": b"1"}
+        assert await store.turns.read_states(BOT, -77, ["a"]) == {}
 
     async def test_a_migrated_chat_joins_what_waits_there(self, store: Store) -> None:
         """Deliveries that wait for the new chat already are neither lost nor sent at the same time."""
