@@ -33,7 +33,7 @@ page-if-possible: setup
 	@$(RUN) python web/page_build.py --optional
 
 .PHONY: demo
-demo: page-if-possible ## two bots and a small Telegram on this machine; people write to them
+demo: page-if-possible ## three bots and a small Telegram on this machine; people write to them
 	@$(RUN) posthouse demo $(DEMO)
 
 .PHONY: test

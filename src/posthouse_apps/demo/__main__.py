@@ -11,7 +11,9 @@ from posthouse_apps.demo.stage import Options, run
 
 def main(arguments: list[str] | None = None) -> int:
     """0 when nothing is missing at the end."""
-    parser = argparse.ArgumentParser(prog="posthouse demo", description="Two bots, a simulated Telegram, and people.")
+    parser = argparse.ArgumentParser(
+        prog="posthouse demo", description="The bundled bots, a simulated Telegram, and people."
+    )
     parser.add_argument("--port", type=int, default=8080)
     parser.add_argument("--sim-port", type=int, default=8081)
     parser.add_argument("--data", type=Path, default=Path("posthouse-data"))

@@ -1,104 +1,151 @@
 """The ledger: what each chat is owed, what came, and whether that is the same.
 
-    person says "squat 5x100"  ─► owed to the stream "sets":  Set 7: squat 5x100
-    bot says "Set 7: squat …"  ─► came to the stream "sets":  Set 7: squat 5x100
+    person says "squat 5x100"  ─► owed:  Here is what I understood: • Squat: 5 × 100 kg … [✅ Save] [✏️ Edit] [🗑 Cancel]
+    bot shows a message        ─► came:  the same, or it is a fault
 
-A *stream* is what must come in one order: the sets of a chat, its reminders, its surveys. An answer that comes twice in
-a row counts as *repeated*: Telegram has no idempotency key, so a message is sent again when a crash came between the
-send and its answer. That is the promise's limit, and it is counted. Everything else that differs is a fault.
+A *stream* is what must come in one order. A chat has two: everything that the bot shows there, new or edited, with its
+buttons; and the answers to pressed buttons, which Telegram takes beside. What is owed is a text, or what it is
+like where not all of it can be foretold, or one of several ways to go on.
+
+What comes twice in a row counts as *repeated*: Telegram has no idempotency key, so a message is sent again when a kill
+came between the send and its answer. That is the promise's limit, and it is counted: one in each chat for each kill.
+Everything else that differs is a fault.
 """
 
 from __future__ import annotations
 
 import re
-from collections.abc import Iterable, Iterator
+from collections import deque
+from collections.abc import Iterable, Iterator, Sequence
 from dataclasses import dataclass, field
 
-# What belongs to which stream, by bot. The group is what is compared.
-STREAMS: dict[str, dict[str, re.Pattern[str]]] = {
-    "workouts": {
-        "greetings": re.compile(r"(Hello \w+!)"),
-        "sets": re.compile(r"(Set \d+: .+)\. Total"),
-        "undone": re.compile(r"\((set \d+) taken back\)"),
-        "promises": re.compile(r"I will remind you to (.+) in 4 seconds"),
-        "reminders": re.compile(r"Reminder: (.+)!"),
-        "summaries": re.compile(r"(Summary): "),
-    },
-    "survey": {
-        "greetings": re.compile(r"(Welcome!)"),
-        "dialogue": re.compile(r"(What is your name\?|Nice to meet you, .+|Survey \d+: .+)"),
-    },
-}
+
+@dataclass(frozen=True, slots=True)
+class Like:
+    """A text that begins so and ends so."""
+
+    start: str
+    end: str = ""
+
+    def __str__(self) -> str:
+        return f"{self.start} … {self.end}"
+
+
+Owed = str | Like
+
+FAULTS_MAX = 20
+"""Of a stream. Once something is wrong, what follows often is, and nobody reads all of it."""
+
+PROGRESS = re.compile(r"Sticker \d+ of \d+…")
+"""How far a job is: shown when there is time for it, and owed to nobody."""
 
 
 @dataclass(slots=True)
 class Stream:
-    """Answers that must come once each and in this order."""
+    """What must come once each and in this order. Only what is still owed is kept, so that it may run for hours."""
 
-    owed: list[str] = field(default_factory=list)
-    came: list[str] = field(default_factory=list)
-    texts: list[str] = field(default_factory=list)  # as shown, to tell a repetition from a second answer
+    # Each place has the ways that are still possible, and each way what is left of it.
+    owed: deque[list[Sequence[Owed]]] = field(default_factory=deque)
+    latest: str | None = None
+    came: int = 0
     repeated: int = 0
+    wrong: list[str] = field(default_factory=list)
 
-    def take(self, answer: str, text: str) -> None:
-        if self.texts and self.texts[-1] == text:
+    def owe(self, *texts: Owed) -> None:
+        """These, one after the other."""
+        self.owed.extend([(text,)] for text in texts)
+
+    def owe_either(self, *ways: Sequence[Owed]) -> None:
+        """One of these ways, from its beginning to its end. They differ in what comes first."""
+        self.owed.append(list(ways))
+
+    def take(self, text: str, *, strict: bool = True) -> bool:
+        """Something came; whether it was owed now. Not `strict`: what was not owed is not held against anybody."""
+        if self._step(0, text):
+            return True
+        if text == self.latest:
             self.repeated += 1
-            return
-        self.came.append(answer)
-        self.texts.append(text)
+        elif strict:
+            self._take_wrong(text)
+        return False
 
     @property
     def settled(self) -> bool:
-        return len(self.came) >= len(self.owed)
+        return not self.owed
+
+    @property
+    def missing(self) -> int:
+        return sum(min(len(way) for way in ways) for ways in self.owed)
 
     def faults(self) -> Iterator[str]:
-        """What is wrong, in words; nothing when every answer came once and in order."""
-        missing = _less(self.owed, self.came)
-        unasked = _less(self.came, self.owed)
-        for answer in missing:
-            yield f"missing: {answer}"
-        for answer in unasked:
-            yield f"not asked for: {answer}"
-        if not missing and not unasked and self.owed != self.came:
-            yield f"out of order: {', '.join(self.came)}"
+        """What is wrong, in words; nothing when everything came once and in order."""
+        yield from self.wrong
+        for ways in self.owed:
+            yield "missing: " + " or: ".join(_words(way[0]) for way in ways)
+
+    def _step(self, place: int, text: str) -> bool:
+        if place >= len(self.owed):
+            return False
+        left = [way[1:] for way in self.owed[place] if _fits(way[0], text)]
+        if not left:
+            return False
+        self.owed[place] = left
+        if not all(left):
+            del self.owed[place]
+        self.came += 1
+        self.latest = text
+        return True
+
+    def _take_wrong(self, text: str) -> None:
+        first = self.owed[0][0][0] if self.owed else ""
+        if any(self._step(place, text) for place in range(1, len(self.owed))):
+            fault = f"out of order: {_words(text)} came before {_words(first)}"
+        else:
+            fault = f"not asked for: {_words(text)}"
+            self.latest = text
+        if len(self.wrong) < FAULTS_MAX:
+            self.wrong.append(fault)
 
 
 @dataclass(slots=True)
 class ChatLedger:
-    """One private chat."""
+    """One private chat. While it is not `strict`, what an earlier run of the demo has left may still come."""
 
     bot: str
     person: str
-    streams: dict[str, Stream] = field(default_factory=dict)
-    shown: list[str] = field(default_factory=list)
+    strict: bool = True
+    shown: Stream = field(default_factory=Stream)
+    answers: Stream = field(default_factory=Stream)
     written: int = 0
     pressed: int = 0
-    answered: int = 0
+    complaints: list[str] = field(default_factory=list)
 
-    def __post_init__(self) -> None:
-        self.streams = {name: Stream() for name in STREAMS[self.bot]}
+    def take(self, text: str) -> bool:
+        """The bot shows this; whether it was owed now."""
+        return PROGRESS.fullmatch(text) is None and self.shown.take(text, strict=self.strict)
 
-    def owe(self, stream: str, answer: str) -> None:
-        self.streams[stream].owed.append(answer)
+    def take_answer(self, text: str) -> None:
+        """The bot has answered a button."""
+        self.answers.take(text, strict=self.strict)
 
-    def take(self, text: str) -> None:
-        """A bot's message came, new or edited."""
-        self.shown.append(text)
-        for name, pattern in STREAMS[self.bot].items():
-            if found := pattern.match(text):
-                self.streams[name].take(found[1], text)
-                return
+    def begin(self) -> None:
+        """From now on everything counts: what an earlier run has left is out of the way."""
+        self.strict = True
+        self.shown.repeated = 0
+
+    def complain(self, text: str) -> None:
+        """The person found something wrong that no single message shows."""
+        self.complaints.append(text)
 
     @property
     def settled(self) -> bool:
-        return self.answered >= self.pressed and all(stream.settled for stream in self.streams.values())
+        return self.shown.settled and self.answers.settled
 
-    def faults(self) -> Iterator[str]:
-        for name, stream in self.streams.items():
-            for fault in stream.faults():
-                yield f"{self.bot} and {self.person}, {name}: {fault}"
-        if self.answered < self.pressed:
-            yield f"{self.bot} and {self.person}: {self.pressed - self.answered} button presses were not answered"
+    def faults(self, kills: int) -> Iterator[str]:
+        found = [*self.complaints, *self.shown.faults(), *(f"on a button, {text}" for text in self.answers.faults())]
+        if self.shown.repeated > kills:
+            found.append(f"{self.shown.repeated} messages came twice, more than {kills} kills can explain")
+        yield from (f"{self.bot} and {self.person}: {fault}" for fault in found)
 
 
 @dataclass(frozen=True, slots=True)
@@ -116,28 +163,21 @@ class Verdict:
 def verdict(chats: Iterable[ChatLedger], kills: int) -> Verdict:
     """Compare what was owed with what came. Each kill may cause one repetition in each chat, and no more."""
     chats = list(chats)
-    streams = [stream for chat in chats for stream in chat.streams.values()]
-    repeated = sum(stream.repeated for stream in streams)
-    faults = [fault for chat in chats for fault in chat.faults()]
-    if repeated > kills * len(chats):
-        faults.append(f"{repeated} messages came twice, more than {kills} kills can explain")
+    streams = [stream for chat in chats for stream in (chat.shown, chat.answers)]
+    came = sum(stream.came for stream in streams)
     return Verdict(
         written=sum(chat.written for chat in chats),
         pressed=sum(chat.pressed for chat in chats),
-        owed=sum(len(stream.owed) for stream in streams) + sum(chat.pressed for chat in chats),
-        came=sum(len(stream.came) for stream in streams) + sum(chat.answered for chat in chats),
-        repeated=repeated,
-        faults=faults,
+        owed=came + sum(stream.missing for stream in streams),
+        came=came,
+        repeated=sum(chat.shown.repeated for chat in chats),
+        faults=[fault for chat in chats for fault in chat.faults(kills)],
     )
 
 
-def _less(these: list[str], those: list[str]) -> list[str]:
-    """These without those, each as often as it is there."""
-    rest = list(those)
-    left = []
-    for item in these:
-        if item in rest:
-            rest.remove(item)
-        else:
-            left.append(item)
-    return left
+def _fits(owed: Owed, text: str) -> bool:
+    return owed == text if isinstance(owed, str) else text.startswith(owed.start) and text.endswith(owed.end)
+
+
+def _words(owed: Owed) -> str:
+    return " ".join(str(owed).split())[:200] or "nothing"

@@ -17,7 +17,8 @@ import re
 import secrets
 import signal
 import socket
-from collections.abc import Awaitable, Coroutine
+import time
+from collections.abc import Awaitable, Coroutine, Sequence
 from contextlib import suppress
 from dataclasses import dataclass
 from pathlib import Path
@@ -30,18 +31,28 @@ from posthouse_apps.demo.children import Child
 from posthouse_apps.demo.ledger import Verdict, verdict
 from posthouse_apps.demo.people import NAMES, Crowd
 from posthouse_apps.demo.screen import Screen
+from posthouse_apps.demo.visits import buttons_of
 
-BOT_IDS = {"workouts": 500_000_001, "survey": 500_000_002}
-SETTLE_S = 90.0
+BOT_IDS = {"workouts": 500_000_001, "stickers": 500_000_003, "survey": 500_000_002}
+TO_TRY = {
+    "workouts": "a training log: write “squat 5x100, then bench 3x8 60kg”",
+    "stickers": "sticker packs from a photo: send a photo, or /pack",
+    "survey": "an aiogram bot, hosted unchanged: /survey",
+}
+DATABASE = "posthouse.db"
+SETTLE_S = 180.0
 VISITOR = "you"
 """Whoever came in by the chat page. Nobody keeps a ledger of theirs."""
-KILL_AFTER_S = (0.5, 4.0)  # of being ready
+KILL_AFTER_S = (0.5, 5.0)
+"""Of being ready. Where a start takes long the life is longer: Telegram comes again more and more rarely."""
 METRICS_EVERY_S = 0.5
+TEXTS_KEPT = 1_000
+WORDS_MAX = 90  # characters of a message that are shown
 
 CONFIG = """\
 # Written by `posthouse demo` at every start. Tokens and secrets are in the environment of the bots' process.
 [store]
-url = "sqlite:///posthouse.db"
+url = "sqlite:///{database}"
 
 [http]
 port = {port}
@@ -53,11 +64,19 @@ api_url = "http://127.0.0.1:{sim_port}"
 [log]
 format = "console"
 
-# A native bot.
+[jobs.queues]
+render = 1
+
+# Two native bots.
 [bots.workouts]
-program = "posthouse_apps.demo.workouts:app"
+program = "posthouse_apps.workouts:app"
 token = "${{WORKOUTS_TOKEN}}"
 secret = "${{WORKOUTS_SECRET}}"
+
+[bots.stickers]
+program = "posthouse_apps.stickers:app"
+token = "${{STICKERS_TOKEN}}"
+secret = "${{STICKERS_SECRET}}"
 
 # An aiogram bot, hosted unchanged.
 [bots.survey]
@@ -105,9 +124,13 @@ class Stage:
         self._tokens = {bot: f"{id}:{secrets.token_urlsafe(26)}" for bot, id in BOT_IDS.items()}
         self._environment = {f"{bot.upper()}_TOKEN": token for bot, token in self._tokens.items()}
         self._environment |= {f"{bot.upper()}_SECRET": secrets.token_urlsafe(24) for bot in BOT_IDS}
+        self._resumed = False
         self._bots: Child | None = None
         self._running = asyncio.Event()  # the bots were ready once
+        self._starting_s = 0.0
         self.deaths = 0
+        self.books: list[str] = []
+        self._texts: dict[tuple[str, int], str] = {}  # of messages, the newest
         self._counted = dict.fromkeys(COUNTERS, 0)  # by processes that are gone
         self._newest: dict[str, int] = {}
 
@@ -136,7 +159,7 @@ class Stage:
         (self._impatient if self._ending.is_set() else self._ending).set()
 
     async def _play(self, town: Town) -> Verdict:
-        crowd = Crowd(town, self._tokens)
+        crowd = Crowd(town, self._tokens, self._resumed)
         scene: list[asyncio.Task[Any]] = [asyncio.create_task(self._watch(town, crowd), name="watch")]
         try:
             await crowd.arrive()
@@ -149,10 +172,11 @@ class Stage:
             await self._until(self._running.wait(), keeper, self._task(scene, self._ending.wait()))
             await self._until(self._ending.wait(), keeper, within_s=self._options.seconds)
             self._ending.set()
-            crowd.leaving.set()
+            crowd.leave()
             self._screen.tell("People stop writing; waiting for what is still owed to them (Ctrl-C: at once).")
-            await self._until(self._settled(crowd, living), keeper, self._task(scene, self._impatient.wait()))
-            return verdict(crowd.ledgers.values(), self.deaths)
+            await self._until(self._settled(living), keeper, self._task(scene, self._impatient.wait()))
+            self.books = list(crowd.books())
+            return verdict(crowd.ledgers, self.deaths)
         finally:
             self._screen.end_counting()
             for task in scene:
@@ -167,11 +191,10 @@ class Stage:
         scene.append(asyncio.create_task(waiting))
         return scene[-1]
 
-    async def _settled(self, crowd: Crowd, living: asyncio.Task[None]) -> None:
+    async def _settled(self, living: asyncio.Task[None]) -> None:
         with suppress(TimeoutError):
             async with asyncio.timeout(SETTLE_S):
                 await living
-                await crowd.wait_settled(SETTLE_S)
 
     async def _until(self, goal: Awaitable[object], *others: asyncio.Task[Any], within_s: float | None = None) -> None:
         """Until the goal is reached, the time is over, or one of the others ends; raise what it raised."""
@@ -186,9 +209,13 @@ class Stage:
 
     def _prepare_data(self) -> None:
         data = self._options.data
+        self._resumed = (data / DATABASE).exists()
         data.mkdir(parents=True, exist_ok=True)
         (data / ".gitignore").write_text("*\n")
-        (data / "demo.toml").write_text(CONFIG.format(port=self._options.port, sim_port=self._options.sim_port))
+        (data / "demo.toml").write_text(self._config())
+
+    def _config(self) -> str:
+        return CONFIG.format(database=DATABASE, port=self._options.port, sim_port=self._options.sim_port)
 
     async def _start_simulator(self) -> Child:
         simulator = await Child.start(["posthouse.simulator", "--port", str(self._options.sim_port)])
@@ -201,6 +228,7 @@ class Stage:
         """Start the bots' process, and start it again whenever it dies."""
         data = self._options.data
         while True:
+            began_s = time.monotonic()
             bots = await Child.start(
                 ["posthouse.cli.main", "up", "--config", str(data / "demo.toml")],
                 environment=self._environment,
@@ -209,12 +237,13 @@ class Stage:
             self._bots = bots
             ready = await bots.wait_line("ready")
             if ready:
+                self._starting_s = time.monotonic() - began_s
                 again = " again" if self.deaths else ""
                 self._screen.tell(f"The bots run{again} on http://127.0.0.1:{self._options.port} (pid {bots.pid}).")
                 if not self.deaths and not self._options.crash:
                     self._screen.tell(f"kill -9 {bots.pid} at any time: it is started again, and nothing is missing.")
                 if not self._running.is_set():
-                    self._screen.tell(f"Talk to the bots yourself: http://127.0.0.1:{self._options.sim_port}/")
+                    self._invite()
                 self._running.set()
             code = await bots.wait()
             if code > 0 and not ready:
@@ -226,16 +255,22 @@ class Stage:
             end = f"was killed (signal {-code})" if code < 0 else f"ended (exit code {code})"
             self._screen.tell(f"The bots' process {bots.pid} {end}. Starting it again.")
 
+    def _invite(self) -> None:
+        self._screen.tell(f"Talk to the bots yourself: http://127.0.0.1:{self._options.sim_port}/")
+        for bot, words in TO_TRY.items():
+            self._screen.tell(f"  {bot:<9} {words}")
+
     async def _crash(self) -> None:
         """Kill -9 at random moments until the end."""
         dice = random.Random()
+        at_least_s, at_most_s = KILL_AFTER_S
         while not self._ending.is_set():
             bots = self._bots
             if bots is None or not any(line.startswith("ready") for line in bots.lines):
                 await asyncio.sleep(0.05)
                 continue
             with suppress(TimeoutError):
-                await asyncio.wait_for(self._ending.wait(), dice.uniform(*KILL_AFTER_S))
+                await asyncio.wait_for(self._ending.wait(), dice.uniform(at_least_s, max(at_most_s, self._starting_s)))
             if not self._ending.is_set():
                 bots.kill()
                 await bots.wait()
@@ -248,12 +283,25 @@ class Stage:
         async for event in town.follow():
             if event.chat is None or event.bot_id not in bots:
                 continue
+            if self._is_mere_closing(event):
+                continue
             bot = bots[event.bot_id]
             person = NAMES.get(int(event.chat.rpartition(":")[2]), VISITOR)
             if line := _spoken(event):
                 by_bot = event.kind.startswith("bot.")
                 self._screen.converse(*((bot, person) if by_bot else (person, bot)), line, bot=by_bot)
-            await crowd.hear(event.chat, event.kind, event.text or "")
+            await crowd.hear(event)
+
+    def _is_mere_closing(self, event: Event) -> bool:
+        """Whether a message only loses its buttons: nothing is said by that, and nothing of it is owed."""
+        message = (event.chat or "", event.message_id or 0)
+        same = event.kind == "bot.edited" and self._texts.get(message) == (event.text or "")
+        if event.kind in ("bot.said", "bot.edited"):
+            self._texts.pop(message, None)
+            self._texts[message] = event.text or ""
+            if len(self._texts) > TEXTS_KEPT:
+                del self._texts[next(iter(self._texts))]
+        return same and not event.details.get("buttons")
 
     async def _count(self) -> None:
         """The live line."""
@@ -277,19 +325,26 @@ class Stage:
 
 def _spoken(event: Event) -> str:
     """A line of the conversation, or nothing."""
+    text = event.text or ""
     match event.kind:
         case "person.said":
-            return event.text or ""
+            return _short(text) or "sends a picture"
         case "person.pressed":
-            return f"presses [{event.text}]"
+            return f"presses [{text}]"
         case "bot.said":
-            buttons = " ".join(f"[{text}]" for row in event.details.get("buttons", []) for text in row)
-            return f"{event.text} {buttons}".rstrip()
+            buttons = " ".join(f"[{button}]" for button in buttons_of(event))
+            words = _short(text) or f"({event.details.get('media', 'nothing')})"
+            return f"{words} {buttons}".rstrip()
         case "bot.edited":
-            return f"{event.text} (edited)"
-        case "bot.answered":
-            return f"{event.text} (a note on the button)"
+            return f"{_short(text)} (edited)"
+        case "bot.answered" if text:
+            return f"{_short(text)} (a note on the button)"
     return ""
+
+
+def _short(text: str) -> str:
+    words = " ".join(text.split())
+    return words if len(words) <= WORDS_MAX else f"{words[: WORDS_MAX - 1]}…"
 
 
 def _sum(page: str, metric: str, label: str) -> int:
@@ -313,8 +368,8 @@ def _tail(path: Path) -> str:
     return "\n".join(path.read_text(errors="replace").splitlines()[-5:])
 
 
-def summary(result: Verdict, deaths: int, *, cut_short: bool = False) -> list[str]:
-    """The end, in sentences. `cut_short`: what was still on its way was not waited for."""
+def summary(result: Verdict, deaths: int, books: Sequence[str] = (), *, cut_short: bool = False) -> list[str]:
+    """The end, in sentences. `books`: what people counted. `cut_short`: what was on its way was not waited for."""
     lines = [
         f"{result.written} messages were written and {result.pressed} buttons pressed; "
         f"the bots' process was killed {deaths} times.",
@@ -325,6 +380,7 @@ def summary(result: Verdict, deaths: int, *, cut_short: bool = False) -> list[st
             f"{result.repeated} of them were sent twice: the kill came between the send and Telegram's answer, and "
             "Telegram has no idempotency key."
         )
+    lines += books
     if cut_short and result.faults and result.came < result.owed:
         lines.append(
             f"You did not wait for {result.owed - result.came} that were still on their way: they are stored, and the "
@@ -342,7 +398,7 @@ def run(options: Options) -> int:
     async def play() -> int:
         stage = Stage(options, screen)
         result = await stage.run()
-        for line in summary(result, stage.deaths, cut_short=stage.cut_short):
+        for line in summary(result, stage.deaths, stage.books, cut_short=stage.cut_short):
             screen.tell(line)
         return 1 if result.faults and not stage.cut_short else 0
 
