@@ -306,7 +306,7 @@ def test_a_flow_says_how_its_sessions_live_in_words_that_are_checked() -> None:
     """A strategy or format that does not exist is refused; the full format is always understood."""
     with pytest.raises(AuthorError, match="everybody"):
         named("f", strategy="everybody")
-    with pytest.raises(ValueError, match="short"):
+    with pytest.raises(AuthorError, match="short"):
         named("f", formats=("short",))
     assert named("f").policy.formats == {Format.REV}
     assert named("f", formats=()).policy.formats == {Format.REV}

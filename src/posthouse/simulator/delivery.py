@@ -351,6 +351,7 @@ class Pusher:
         self.world.journal.record(
             kind,
             bot_id=self.bot.id,
+            person_id=update.person_id,
             text=text,
             update_id=update.id,
             update=update.kind,

@@ -118,6 +118,7 @@ class ChatLedger:
     answers: Stream = field(default_factory=Stream)
     written: int = 0
     pressed: int = 0
+    pressed_again: int = 0
     complaints: list[str] = field(default_factory=list)
 
     def take(self, text: str) -> bool:
@@ -157,6 +158,7 @@ class Verdict:
     owed: int
     came: int
     repeated: int
+    pressed_again: int
     faults: list[str]
 
 
@@ -170,6 +172,7 @@ def verdict(chats: Iterable[ChatLedger], kills: int) -> Verdict:
         pressed=sum(chat.pressed for chat in chats),
         owed=came + sum(stream.missing for stream in streams),
         came=came,
+        pressed_again=sum(chat.pressed_again for chat in chats),
         repeated=sum(chat.shown.repeated for chat in chats),
         faults=[fault for chat in chats for fault in chat.faults(kills)],
     )

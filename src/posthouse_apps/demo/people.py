@@ -69,6 +69,11 @@ class Crowd:
         if event.chat in self.guests:
             await self.guests[event.chat].visit.hear(event)
 
+    async def hear_of_lost_press(self, chat: str) -> None:
+        """Telegram has given up to tell a bot of a press."""
+        if chat in self.guests:
+            await self.guests[chat].visit.hear_of_lost_press()
+
     def leave(self) -> None:
         """It is time."""
         self._news.leaving.set()

@@ -281,6 +281,8 @@ class Stage:
         """Follow the simulator's journal: for the eye, and for the ledger."""
         bots = {id: name for name, id in BOT_IDS.items()}
         async for event in town.follow():
+            if event.kind == "update.dropped" and event.details.get("update") == "callback_query":
+                await crowd.hear_of_lost_press(f"{event.bot_id}:{event.person_id}")
             if event.chat is None or event.bot_id not in bots:
                 continue
             if self._is_mere_closing(event):
@@ -379,6 +381,11 @@ def summary(result: Verdict, deaths: int, books: Sequence[str] = (), *, cut_shor
         lines.append(
             f"{result.repeated} of them were sent twice: the kill came between the send and Telegram's answer, and "
             "Telegram has no idempotency key."
+        )
+    if result.pressed_again:
+        lines.append(
+            f"{result.pressed_again} presses found nobody for 150 s, after which Telegram forgets them, and were made "
+            "again."
         )
     lines += books
     if cut_short and result.faults and result.came < result.owed:

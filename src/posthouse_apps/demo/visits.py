@@ -13,7 +13,8 @@ import aiohttp
 from posthouse.testing.town import Chat, Event, Message, Person
 from posthouse_apps.demo.ledger import ChatLedger, Owed
 
-PATIENCE_S = 180.0
+PATIENCE_S = 600.0
+"""While nobody is leaving. Telegram comes again after two minutes at last, and the bots may be away once more then."""
 
 STICKER = "(a sticker)"
 
@@ -56,6 +57,8 @@ class Visit:
     heard: list[str] = field(default_factory=list)
     _screen: Event | None = None
     _latest: Event | None = None
+    _pressed: str = ""
+    _press_lost: bool = False
 
     @property
     def name(self) -> str:
@@ -80,6 +83,11 @@ class Visit:
                 self.heard.append(text)
                 self._latest = event
                 self._screen = event if buttons_of(event) else self._screen
+        await self.news.tell()
+
+    async def hear_of_lost_press(self) -> None:
+        """Telegram keeps a press for 150 s, and the bots were away each time it came."""
+        self._press_lost = not self.ledger.answers.settled
         await self.news.tell()
 
     # -- what they do -------------------------------------------------------------------------------------------
@@ -115,13 +123,19 @@ class Visit:
         self._owe(owed, either)
         self.ledger.answers.owe(answer)
         self.ledger.pressed += 1
+        self._pressed = text
         await self.person.presses(text, on=_message(self._screen))
         return await self.settled()
 
     async def settled(self) -> list[str]:
         """Until the chat got everything; returns what came. Raises `Unanswered`."""
-        if not await self.news.wait(lambda: self.ledger.settled, PATIENCE_S):
-            raise Unanswered
+        while not self.ledger.settled:
+            if not await self.news.wait(lambda: self.ledger.settled or self._press_lost, PATIENCE_S):
+                raise Unanswered
+            if self._press_lost and self._screen is not None:
+                self._press_lost = False
+                self.ledger.pressed_again += 1
+                await self.person.presses(self._pressed, on=_message(self._screen))
         heard, self.heard = self.heard, []
         return heard
 

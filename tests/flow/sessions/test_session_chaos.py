@@ -408,9 +408,9 @@ async def test_the_books_agree_after_any_presses_and_crashes(
 
 @pytest.mark.soak
 @pytest.mark.req("S0-27", "S0-52", "C0-1", "C0-8", "C0-18", "B-2", "B-5", "E0-2", "E0-7")
-@pytest.mark.parametrize("seed", range(100, 120))
+@pytest.mark.parametrize("seed", range(100, 106))
 async def test_the_books_agree_after_a_long_storm(
     chaos_url: str, tmp_path: Path, seed: int, record_property: Any
 ) -> None:
-    """Twenty storms of ten crashes each, on each database."""
+    """Ten crashes to a storm and six storms on each database, a minute each."""
     record_property("figures", await in_storms(chaos_url, tmp_path, seed, storms=10, acts=40))

@@ -85,7 +85,7 @@ class Flow:
         self.policy = Policy(
             strategy_named(strategy),
             None if ttl is None else seconds_of(ttl),
-            frozenset(Format(known) for known in formats) | {Format.REV},
+            frozenset(map(_format_named, formats)) | {Format.REV},
         )
         self.messages: list[tuple[str, Message]] = []
         self.jobs: dict[tuple[str, bool], str] = {}
@@ -268,3 +268,10 @@ def user_of(turn: Turn) -> int:
     """Who did it: the person of the update; for jobs and timers of a private chat its person; else 0."""
     person: int = turn.person.get("id", 0)
     return person or (turn.chat_id if turn.chat_id is not None and turn.chat_id > 0 else 0)
+
+
+def _format_named(name: Format | str) -> Format:
+    try:
+        return Format(name)
+    except ValueError:
+        raise AuthorError(f"formats={name!r}: choose from {', '.join(Format)}") from None

@@ -120,11 +120,17 @@ def _require_flow_kind(found: Mapping[str, Any]) -> None:
     names = ", ".join([*COLUMNS, *extra])
     # What the old table calls a moment is a text or seconds; ours are microseconds.
     chosen = ", ".join(
-        _moment(name) if name in ("created_at", "updated_at", "expires_at") else name for name in COLUMNS
+        _filled(name, _moment(name) if name in ("created_at", "updated_at", "expires_at") else name) for name in COLUMNS
     )
     op.execute(text(f"INSERT INTO sessions_adopted ({names}) SELECT {', '.join([chosen, *extra])} FROM sessions"))
     op.execute("DROP TABLE sessions")
     op.execute("ALTER TABLE sessions_adopted RENAME TO sessions")
+
+
+def _filled(name: str, value: str) -> str:
+    """The old table may leave empty what ours does not."""
+    _, is_required, default = COLUMNS[name].partition(" NOT NULL DEFAULT ")
+    return f"coalesce({value}, {default})" if is_required else value
 
 
 def _moment(name: str) -> str:
