@@ -127,7 +127,7 @@ async def test_a_conversation_in_russian_ends_in_a_sticker(small_studio: Studio)
     assert await small_studio.moves() == [(1, "trial"), (-1, "work")]
 
 
-@pytest.mark.req("E0-6", "C0-9", "S0-1")
+@pytest.mark.req("E0-6", "C0-9", "S0-1", "S0-43")
 async def test_pack_and_assistant_of_one_person_do_not_touch_each_other(studio: Studio) -> None:
     """Three flows side by side: buttons act in their own session, words and photos go where they are waited for."""
     ann = await studio.customer()

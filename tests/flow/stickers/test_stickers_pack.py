@@ -304,7 +304,7 @@ async def test_a_pack_that_fails_gives_its_credits_back(sqlite_database: str, st
         assert await studio.moves() == [(5, "daily"), (-1, "work"), (-3, "work"), (3, "refund"), (-3, "work")]
 
 
-@pytest.mark.req("S0-15", "S0-16", "E0-8")
+@pytest.mark.req("S0-15", "S0-16", "S0-42", "E0-8")
 async def test_buttons_without_a_session_still_work(small_studio: Studio) -> None:
     """A message of the bot that this one took over from means the person's active session, and is counted."""
     ann = await small_studio.customer()
