@@ -497,7 +497,7 @@ def demo(
     seconds: Annotated[float | None, typer.Option(help="End by itself after so long.")] = None,
     quiet: Annotated[bool, typer.Option("--quiet", help="Do not show the conversation.")] = False,
 ) -> None:
-    """Two bots, a simulated Telegram, people who write to them: all on this machine."""
+    """Three bots, a simulated Telegram, people who write to them: all on this machine."""
     # The demo is a bundled application, above this layer: it is started as a program, in place of this one.
     command = [sys.executable, "-m", "posthouse_apps.demo"]
     command += [f"--port={port}", f"--sim-port={sim_port}", f"--data={data}"]

@@ -4,7 +4,7 @@
                 └───────────┴─────────────┴─► ✖ Cancel
 
 They count their credits themselves: what a screen offers and says follows from that, and at the end the bot's balance
-must be theirs. A drawing that is given up, because its process was killed at each of its tries, gives its credits back.
+must be theirs. A drawing that is given up after three tries, each of which was killed perhaps, gives its credits back.
 
 One drawing at a time, and a rest after each: a machine with two cores has visitors too.
 """

@@ -92,7 +92,7 @@ class Crowd:
         spent, packs = (sum(values) for values in zip(*((c.spent, c.packs) for c in customers), strict=True))
         yield f"Credits spent: {spent}, packs made: {packs}; every balance is right."
         if given_up := sum(customer.given_up for customer in customers):
-            yield f"Drawings given up because each try was killed: {given_up}. Their credits came back."
+            yield f"Drawings given up after three tries: {given_up}. Their credits came back."
 
     async def _live(self, guest: Guest) -> None:
         try:
