@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import msgspec
 import pytest
-from hypothesis import given, settings
+from hypothesis import example, given, settings
 from hypothesis import strategies as st
 
 from posthouse_apps.workouts.parsing import SETS_MAX, Draft, Line, OutOfRange, WorkSet, kilograms, parse, to_text
@@ -309,6 +309,8 @@ logs = st.one_of(
 
 @settings(deadline=None, max_examples=400)
 @given(logs)
+@example("BW:×:1")  # a name that would read back as a weight
+@example("BW:×:squat 1")
 def test_any_text_becomes_a_draft_that_survives_json_and_its_own_notation(text: str) -> None:
     """Parsing never raises; a draft comes back from JSON equal, and its lines from the plain notation."""
     draft = parse(text)

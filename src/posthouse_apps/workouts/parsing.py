@@ -200,6 +200,7 @@ UNITS = {
 WITHOUT_WEIGHT = _pattern(BODYWEIGHT)
 NUMBERS_OR_END = _pattern(rf"{BLANK}(?:$|[0-9,;.!?\n(+@×*]|[xх]{BLANK}[0-9])")
 ADDED = _pattern(rf"{BLANK}\+{BLANK}(?=[0-9])")
+TIMES_SIGNS = ("×", "*", "✕", "✖")
 TIMES = _pattern(rf"[xх×*✕✖](?:(?!{LETTER})|(?={BLANK}{BODYWEIGHT}))")
 LINK = _pattern(rf"(?:(by|на|for)|(of|по)|(at|with|со?|c|весом|вес)|(@|w/))(?={BLANK}(?:\+{BLANK})?[0-9])")
 BREAK = _pattern(rf"[,;\n]+|[.!?…]+(?=\s|$)|(?:(?:and|а|и)\s+)?(?:then|потом|затем)(?!{LETTER})")
@@ -482,10 +483,11 @@ def _keep_notes(notes: list[_Token], reading: _Reading, entries: Sequence[_Entry
 
 
 def _name(segment: _Segment, text: str) -> str:
-    """The words as written, without the dashes, colons and notes between them."""
+    """The words as written, without the dashes, colons, notes and lone times signs between them."""
     name = ""
     end = segment.start
-    for token in segment.tokens:
+    words = [token for token in segment.tokens if text[token.start : token.end] not in TIMES_SIGNS]
+    for token in words or segment.tokens:
         name += (" " if token.start > end else "") + text[token.start : token.end]
         end = token.end
     return name
