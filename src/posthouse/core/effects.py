@@ -100,11 +100,12 @@ class Effects(msgspec.Struct):
     timers: list[TimerRequest] = []
     states: list[StateWrite] = []
     sessions: SessionChanges | None = None
+    counted: list[tuple[str, tuple[str, ...]]] = []  # metrics to add one to: name and label values
 
     def __bool__(self) -> bool:
         return bool(self.deliveries or self.jobs or self.timers or self.states or self.sessions)
 
     def clear(self) -> None:
         """Forget everything, as when the turn failed."""
-        self.deliveries, self.jobs, self.timers, self.states = [], [], [], []
+        self.deliveries, self.jobs, self.timers, self.states, self.counted = [], [], [], [], []
         self.sessions = None

@@ -100,7 +100,6 @@ class Turn(Actions):
         "_update",
         "attempt",
         "bot",
-        "counted",
         "entry",
         "env",
         "journaled",
@@ -140,7 +139,6 @@ class Turn(Actions):
         self.states = states
         self.sessions = sessions
         self.sessions_complete = sessions_complete
-        self.counted: list[tuple[str, tuple[str, ...]]] | None = None
         self.texts = texts
         self.spoken = ""
         self.owners: dict[str, Owner] | None = None  # who acts, by strategy; reckoned once
@@ -290,7 +288,7 @@ class Turn(Actions):
             len(effects.timers),
             len(effects.states),
             len(self.uploads or ()),
-            len(self.counted or ()),
+            len(effects.counted),
             *((len(changes.writes), len(changes.events), len(changes.journal)) if changes else (0, 0, 0)),
         )
         return lengths, None if self._session is None else _encode(self._session)
@@ -300,10 +298,9 @@ class Turn(Actions):
         (deliveries, jobs, timers, states, uploads, counted, writes, events, journal), session = mark
         effects, changes = self.effects, self.effects.sessions
         del effects.deliveries[deliveries:], effects.jobs[jobs:], effects.timers[timers:], effects.states[states:]
+        del effects.counted[counted:]
         if self.uploads:
             del self.uploads[uploads:]
-        if self.counted:
-            del self.counted[counted:]
         if changes:
             del changes.writes[writes:], changes.events[events:], changes.journal[journal:]
         self._session = None if session is None else _decode(session)
@@ -380,10 +377,8 @@ class Turn(Actions):
         return self.effects.sessions
 
     def count(self, counter: str, *labels: str) -> None:
-        """Add one to a counter of the metrics page when this turn has gone well: a turn that runs again counts once."""
-        if self.counted is None:
-            self.counted = []
-        self.counted.append((counter, labels))
+        """Add one to a counter of the metrics page when this turn has committed: a turn that runs again counts once."""
+        self.effects.counted.append((counter, labels))
 
     # -- for hosts of other frameworks --------------------------------------------------------------------------
 

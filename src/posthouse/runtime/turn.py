@@ -93,6 +93,8 @@ class LeaseWork(msgspec.Struct, eq=False):
             done.timers += wanted.timers
         if wanted.states:
             done.states += wanted.states
+        if wanted.counted:
+            done.counted += wanted.counted
         if wanted.sessions:
             if done.sessions is None:
                 done.sessions = SessionChanges()
@@ -175,8 +177,6 @@ class TurnRunner:
             outcome = DONE if failure is None else self._decide(work, turn, failure)
             work.left -= 1
             if isinstance(outcome, Done):
-                if turn.counted:
-                    self._metrics.count(turn.counted)
                 if reach.transaction is not None:
                     await self._commit_alone(work, turn, reach)
                     if not work.left:
@@ -336,8 +336,7 @@ class TurnRunner:
             settlement = work.settlement(keep=work.left > 0)
             if await reach.transaction.commit(settlement):
                 work.shorten(settlement)
-                if self._tells:
-                    _tell(settlement)
+                self._committed(settlement)
             else:
                 self._fenced(work)
         except Exception as failure:
@@ -357,13 +356,18 @@ class TurnRunner:
         verdicts = await self.turns.settle(settlements)
         metrics.commit_seconds.observe(self._clock.monotonic() - started)
         metrics.commit_batch.observe(len(settlements))
-        if self._tells:
-            for settlement, held in zip(settlements, verdicts, strict=True):
-                if held:
-                    _tell(settlement)
+        for settlement, held in zip(settlements, verdicts, strict=True):
+            if held:
+                self._committed(settlement)
         if any(settlement.effects.timers for settlement in settlements):
             self._nudge_timers()
         return verdicts
+
+    def _committed(self, settlement: Settlement) -> None:
+        if settlement.effects.counted:
+            self._metrics.count(settlement.effects.counted)
+        if self._tells:
+            _tell(settlement)
 
     def _fenced(self, work: LeaseWork) -> None:
         """Somebody else owns the lane: what this work did is dropped, and theirs counts."""

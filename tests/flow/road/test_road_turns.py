@@ -245,11 +245,13 @@ async def test_a_handler_that_swallows_its_cancellation_loses_its_slot_and_its_c
     @app.command("stubborn")
     async def stubborn(turn: Turn) -> None:
         if turn.attempt > 1:
+            turn.count("reject_event", "stubborn", "second_run")
             turn.say("second run")
             return
         while not release.is_set():
             with contextlib.suppress(asyncio.CancelledError):
                 await release.wait()
+        turn.count("reject_event", "stubborn", "first_run")
         turn.say("first run")
         ended.set()
 
@@ -273,6 +275,8 @@ async def test_a_handler_that_swallows_its_cancellation_loses_its_slot_and_its_c
         assert road.gateway.texts.count("second run") == 1
         assert "first run" not in road.gateway.texts
         assert await road.metric('posthouse_finish_stale_total{what="turn"}') >= 1
+        assert await road.metric('reject_event_total{event="stubborn",reason="second_run"}') == 1
+        assert await road.metric('reject_event_total{event="stubborn",reason="first_run"}') == 0  # nothing came of it
 
 
 @pytest.mark.req("S3-47")

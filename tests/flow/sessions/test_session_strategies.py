@@ -241,6 +241,8 @@ async def test_a_session_that_many_chats_move_at_once_moves_step_by_step(stage: 
     await places[2].shows("global_user · open", buttons=["Next"])
     (session,) = await stage.sessions(user_id=place.ann.id, flow_kind="global_user")
     old = [(chat, await stage.shows_old(place.ann, "global_user.next", chat=chat)) for chat in places for _ in range(4)]
+    step = {"from": "open", "to": "open", "result": "ok"}
+    before = await stage.metric("session_transition_total", **step)
     global meeting
     meeting = Meeting(len(places))
     clicks = await asyncio.gather(
@@ -251,3 +253,5 @@ async def test_a_session_that_many_chats_move_at_once_moves_step_by_step(stage: 
     assert answers == [""] * 12
     assert await stage.where(session.id) == ("open", 13)
     assert [event.rev for event in await stage.history(session.id)] == list(range(1, 14))
+    await stage.idle()
+    assert await stage.metric("session_transition_total", **step) == before + 12  # not the tries that came too late
