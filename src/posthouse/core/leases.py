@@ -7,6 +7,8 @@ one is *fenced*: nothing of it is written.
 
 from __future__ import annotations
 
+from collections.abc import Sequence
+
 import msgspec
 
 from posthouse.core.effects import Effects
@@ -21,7 +23,7 @@ class Lease(msgspec.Struct, gc=False):
     the head may have left recorded calls behind (a retry, or the first claim after a crash); then the lease
     carries the head alone. `states` holds the lane's pieces of state by name; when `states_complete` is False
     a name that is absent must be asked for with `Turns.read_states`. `sessions` holds the lane's active sessions by
-    id; when `sessions_complete` is False there are more, to be asked for with `Turns.read_sessions`.
+    id; when `sessions_complete` is False there are more, to be asked for with `Sessions.owned`.
     """
 
     bot_id: int
@@ -74,6 +76,19 @@ class CallRecord(msgspec.Struct, gc=False):
     ordinal: int
     method: str
     result: bytes | None = None
+
+
+def rounds(settlements: Sequence[Settlement]) -> list[list[Settlement]]:
+    """Batches in which no lane comes twice, in the order given."""
+    batches: list[list[Settlement]] = []
+    count: dict[tuple[int, int], int] = {}
+    for settlement in settlements:
+        lane = (settlement.lease.bot_id, settlement.lease.lane)
+        place = count[lane] = count.get(lane, -1) + 1
+        if place == len(batches):
+            batches.append([])
+        batches[place].append(settlement)
+    return batches
 
 
 class DeliveryLease(msgspec.Struct, gc=False):

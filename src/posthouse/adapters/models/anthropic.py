@@ -21,7 +21,7 @@ import msgspec
 
 from posthouse.adapters.models.exchange import Exchange
 from posthouse.adapters.models.failures import Failure, Problem, failure_in_stream
-from posthouse.adapters.models.reading import UNREADABLE, OpenCall, Reading, billed, tool_call
+from posthouse.adapters.models.reading import UNREADABLE, UNREADABLE_ERRORS, OpenCall, Reading, billed, tool_call
 from posthouse.ports.model import (
     Event,
     Message,
@@ -190,14 +190,13 @@ class _Count(msgspec.Struct):
 _decode_answer = msgspec.json.Decoder(_Answer).decode
 _decode_event = msgspec.json.Decoder(_StreamEvent).decode
 _decode_count = msgspec.json.Decoder(_Count).decode
-_UNREADABLE = (msgspec.MsgspecError, UnicodeError, RecursionError)
 
 
 def read_reply(content: bytes, request: Request) -> Reply | Failure:
     """The answer in a response's body."""
     try:
         answer = _decode_answer(content)
-    except _UNREADABLE:
+    except UNREADABLE_ERRORS:
         return UNREADABLE
     text = "".join(block.text or "" for block in answer.content if block.type == "text")
     calls = tuple(_called(block) for block in answer.content if block.type == "tool_use")
@@ -214,7 +213,7 @@ def read_reply(content: bytes, request: Request) -> Reply | Failure:
 def read_count(content: bytes) -> int | Failure:
     try:
         return _decode_count(content).input_tokens
-    except _UNREADABLE:
+    except UNREADABLE_ERRORS:
         return UNREADABLE
 
 
@@ -243,7 +242,7 @@ class MessageReader:
     def read(self, data: str) -> list[Event | Failure]:
         try:
             event = _decode_event(data)
-        except _UNREADABLE:
+        except UNREADABLE_ERRORS:
             return [UNREADABLE]
         if event.type == "error":
             return [failure_in_stream(event.error or Problem())]

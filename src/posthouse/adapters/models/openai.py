@@ -18,7 +18,7 @@ from yarl import URL
 
 from posthouse.adapters.models.exchange import Exchange
 from posthouse.adapters.models.failures import Failure, Problem, failure_in_stream
-from posthouse.adapters.models.reading import UNREADABLE, OpenCall, Reading, billed, tool_call
+from posthouse.adapters.models.reading import UNREADABLE, UNREADABLE_ERRORS, OpenCall, Reading, billed, tool_call
 from posthouse.ports.model import (
     Event,
     Message,
@@ -164,14 +164,13 @@ class _Answer(msgspec.Struct):
 
 
 _decode = msgspec.json.Decoder(_Answer).decode
-_UNREADABLE = (msgspec.MsgspecError, UnicodeError, RecursionError)
 
 
 def read_reply(content: bytes, request: Request) -> Reply | Failure:
     """The answer in a response's body."""
     try:
         answer = _decode(content)
-    except _UNREADABLE:
+    except UNREADABLE_ERRORS:
         return UNREADABLE
     if answer.error is not None:  # some gateways answer 200 with an error inside
         return failure_in_stream(_problem(answer.error))
@@ -218,7 +217,7 @@ class ChunkReader:
             return [*self.reading.begin(), *self._end_calls()]
         try:
             chunk = _decode(data)
-        except _UNREADABLE:
+        except UNREADABLE_ERRORS:
             return [UNREADABLE]
         if chunk.error is not None:
             return [failure_in_stream(_problem(chunk.error))]

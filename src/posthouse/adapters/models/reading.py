@@ -20,6 +20,8 @@ from posthouse.ports.model import (
 )
 
 UNREADABLE = Failure("answered with something that is no answer", is_billable=True)
+UNREADABLE_ERRORS = (msgspec.MsgspecError, UnicodeError, RecursionError)
+"""What decoding an answer may raise: not JSON, other JSON than agreed, no text, or nested without end."""
 
 
 class StreamReader(Protocol):
@@ -104,7 +106,7 @@ def tool_call(id: str, name: str, arguments: str) -> ToolCall:
     """A call with the arguments that the model wrote; no text at all is an empty object."""
     try:
         decoded: Any = msgspec.json.decode(arguments or "{}")
-    except (msgspec.DecodeError, UnicodeError, RecursionError):
+    except UNREADABLE_ERRORS:
         decoded = None
     if isinstance(decoded, dict):
         return ToolCall(id, name, decoded)

@@ -16,12 +16,12 @@ import logging
 from collections.abc import AsyncIterator, Awaitable, Callable, Iterator
 from contextlib import asynccontextmanager, contextmanager
 from typing import Any, TypeVar
-from urllib.parse import urlsplit
 
 import asyncpg
 
 from posthouse.adapters.postgres import statements
 from posthouse.adapters.postgres.settings import PostgresSettings
+from posthouse.core.addresses import shown
 from posthouse.core.errors import StoreUnavailable
 
 logger = logging.getLogger(__name__)
@@ -70,7 +70,7 @@ class Database:
         self.settings = settings
         self.sql: dict[str, str] = {}
         self._pool: Any = None
-        self.where = place(settings.url)
+        self.where = shown(settings.url)
 
     async def open(self) -> None:
         """Connect. Raises `StoreUnavailable`."""
@@ -192,16 +192,6 @@ def connect_arguments(settings: PostgresSettings, *, ours: bool = True) -> dict[
     if ours:
         server |= {"enable_seqscan": "off", "enable_hashjoin": "off", "enable_mergejoin": "off"}
     return arguments | {"server_settings": server}
-
-
-def place(url: str) -> str:
-    """Where a database is, for messages: never with the password."""
-    parts = urlsplit(url)
-    try:
-        port = f":{parts.port}" if parts.port else ""
-    except ValueError:
-        port = ""
-    return f"{parts.hostname or 'local socket'}{port}{parts.path}"
 
 
 def text(value: str) -> str:

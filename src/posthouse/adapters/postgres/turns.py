@@ -26,7 +26,7 @@ from posthouse.adapters.postgres.transaction import PostgresTurnTransaction, Tra
 from posthouse.adapters.postgres.worker import Worker
 from posthouse.core.effects import Effects, StateWrite
 from posthouse.core.entries import Entry
-from posthouse.core.leases import Lease, Settlement
+from posthouse.core.leases import Lease, Settlement, rounds
 from posthouse.core.sessions import SessionRecord
 
 STATES_MAX = 8  # how many pieces of state a lease brings along
@@ -125,7 +125,7 @@ class PostgresTurns:
     async def settle(self, settlements: Sequence[Settlement]) -> list[bool]:
         """Commit many turns at once, each fenced by its lease."""
         answers: dict[int, bool] = {}
-        for batch in _rounds(settlements):
+        for batch in rounds(settlements):
             for settlement, kept in zip(batch, await self._settle(batch), strict=True):
                 answers[id(settlement)] = kept
         return [answers[id(settlement)] for settlement in settlements]
@@ -227,19 +227,6 @@ def _tried(settlement: Settlement) -> int | None:
     """The entry that this settlement leaves at the head of what the lease carried."""
     ended = {*settlement.done, *(burial.entry_id for burial in settlement.buried)}
     return next((e.entry_id for e in settlement.lease.entries if e.entry_id not in ended), None)
-
-
-def _rounds(settlements: Sequence[Settlement]) -> list[list[Settlement]]:
-    """Batches in which no lane comes twice, in the order given."""
-    rounds: list[list[Settlement]] = []
-    count: dict[tuple[int, int], int] = {}
-    for settlement in settlements:
-        key = (settlement.lease.bot_id, settlement.lease.lane)
-        place = count[key] = count.get(key, -1) + 1
-        if place == len(rounds):
-            rounds.append([])
-        rounds[place].append(settlement)
-    return rounds
 
 
 def _single_out(lease: Lease, entry_id: int, tries: int) -> None:

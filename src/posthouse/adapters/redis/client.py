@@ -14,7 +14,6 @@ from collections.abc import Iterator, Sequence
 from contextlib import contextmanager
 from importlib import resources
 from typing import Any, NamedTuple
-from urllib.parse import urlsplit
 
 from redis import exceptions
 from redis.asyncio import BlockingConnectionPool, Redis
@@ -22,6 +21,7 @@ from redis.asyncio.retry import Retry
 from redis.backoff import ConstantBackoff
 
 from posthouse.adapters.redis.settings import RedisSettings
+from posthouse.core.addresses import shown
 from posthouse.core.errors import StoreUnavailable
 
 MENDS: list[tuple[type[BaseException] | tuple[type[BaseException], ...], str, str]] = [
@@ -63,7 +63,7 @@ class RedisClient:
     """One pool of connections. Opened and closed with the store."""
 
     def __init__(self, settings: RedisSettings) -> None:
-        self.where = place_of(settings.url)
+        self.where = shown(settings.url)
         self._settings = settings
         self._scripts = _load()
         self._redis: Any = None
@@ -133,16 +133,6 @@ class RedisClient:
 
     def _unavailable(self, what: str) -> StoreUnavailable:
         return StoreUnavailable(f"Redis at {self.where} {what}.")
-
-
-def place_of(url: str) -> str:
-    """Where a Redis is, for messages: never with the password."""
-    parts = urlsplit(url)
-    try:
-        port = f":{parts.port}" if parts.port else ""
-    except ValueError:
-        port = ""
-    return f"{parts.hostname or ''}{port}{parts.path}"
 
 
 def _load() -> dict[str, Script]:

@@ -10,7 +10,7 @@ from posthouse.adapters.redis.changes import Change, Split, is_platforms, split
 from posthouse.adapters.redis.hashes import SessionHashes
 from posthouse.core.effects import Effects, StateWrite
 from posthouse.core.errors import StoreUnavailable
-from posthouse.core.leases import Lease, Settlement
+from posthouse.core.leases import Lease, Settlement, rounds
 from posthouse.ports.store import Turns, TurnTransaction
 
 R = TypeVar("R")
@@ -47,7 +47,7 @@ class RedisTurns:
 
     async def settle(self, settlements: Sequence[Settlement]) -> list[bool]:
         verdicts: dict[int, bool] = {}
-        for batch in _rounds(settlements):
+        for batch in rounds(settlements):
             for settlement, kept in zip(batch, await self._settle(batch), strict=True):
                 verdicts[id(settlement)] = kept
         return [verdicts[id(settlement)] for settlement in settlements]
@@ -147,16 +147,3 @@ class RedisTurnTransaction:
 def _wanted(one: Split) -> tuple[Lease, Change]:
     assert one.change is not None
     return one.settlement.lease, one.change
-
-
-def _rounds(settlements: Sequence[Settlement]) -> list[list[Settlement]]:
-    """Batches in which no lane comes twice, in the order given."""
-    rounds: list[list[Settlement]] = []
-    count: dict[tuple[int, int], int] = {}
-    for settlement in settlements:
-        lane = (settlement.lease.bot_id, settlement.lease.lane)
-        place = count[lane] = count.get(lane, -1) + 1
-        if place == len(rounds):
-            rounds.append([])
-        rounds[place].append(settlement)
-    return rounds

@@ -247,7 +247,11 @@ def write(connection: sqlite3.Connection, all_changes: Sequence[SessionChanges],
         if id:
             connection.execute("UPDATE sessions SET last_event = ? WHERE id = ?", (event, id))
     ended = [id for id, change in final.items() if not change.record.is_active and change.record.version]
-    for chunk in rows.chunks(ended) if ended else ():
+    _forget_journals(connection, ended)
+
+
+def _forget_journals(connection: sqlite3.Connection, session_ids: Sequence[str]) -> None:
+    for chunk in rows.chunks(session_ids) if session_ids else ():
         rows.with_ids(
             connection, f"{_WALK_ENTRIES} DELETE FROM session_journal WHERE id IN (SELECT id FROM line)", chunk
         )
@@ -353,10 +357,8 @@ def prune(connection: sqlite3.Connection, before_us: int, after: str, limit: int
         (before_us, after, limit),
     ).fetchall()
     ids = [id for id, over in seen if over]
+    _forget_journals(connection, ids)
     for chunk in rows.chunks(ids) if ids else ():
-        rows.with_ids(
-            connection, f"{_WALK_ENTRIES} DELETE FROM session_journal WHERE id IN (SELECT id FROM line)", chunk
-        )
         rows.with_ids(connection, "DELETE FROM sessions WHERE id IN ({ids})", chunk)
     lines = connection.execute(
         "DELETE FROM session_event WHERE at < ?1 AND id IN (SELECT id FROM session_event ORDER BY id LIMIT ?2)",
