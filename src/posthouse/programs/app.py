@@ -34,8 +34,9 @@ from posthouse.telegram.callback_data import parse
 from posthouse.telegram.peek import UPDATE_KINDS
 
 if TYPE_CHECKING:
-    from posthouse.programs.conversations.conversation import Conversation, Function
+    from posthouse.programs.conversations.conversation import Conversation
     from posthouse.programs.conversations.router import ConversationRouter
+    from posthouse.programs.conversations.talk import Function
     from posthouse.programs.flows.flow import Flow
     from posthouse.programs.flows.router import FlowRouter
 

@@ -25,7 +25,7 @@ was past the change ends the same way, and the log names the line (`Diverged`).
 from __future__ import annotations
 
 import random
-from collections.abc import Awaitable, Callable, Iterator
+from collections.abc import Iterator
 from contextlib import contextmanager
 from datetime import timedelta
 from typing import Any
@@ -46,15 +46,14 @@ from posthouse.programs.actions import seconds_of
 from posthouse.programs.conversations.cache import Live, LiveCache
 from posthouse.programs.conversations.engine import Finished, Journal, advance, caller, close
 from posthouse.programs.conversations.errors import ConversationEnded, Diverged
-from posthouse.programs.conversations.talk import Input, Restart, Talk, Waiting
+from posthouse.programs.conversations.talk import Function, Input, Restart, Talk, Waiting, timer_key
 from posthouse.programs.flows.flow import newest_of, owner_in, user_of
+from posthouse.programs.flows.texts import in_language
 from posthouse.programs.turn import Turn
 
 log = structlog.get_logger("posthouse.conversations")
 
 WAITING, DONE, REPLACED, OUTDATED, DIVERGED = "waiting", "done", "replaced", "outdated", "diverged"
-
-Function = Callable[..., Awaitable[Any]]
 
 
 class Kept(msgspec.Struct, omit_defaults=True):
@@ -134,11 +133,11 @@ class Conversation:
             before = await self.current(turn)
             if before is not None:
                 self._end(turn, before, REPLACED, say=False)
-            await self._begin(turn, self._owner(turn), self._lane(turn), arguments)
+            await self._begin(turn, self.owner(turn), self._lane(turn), arguments)
 
     async def current(self, turn: Turn) -> SessionRecord | None:
         """The session of the one under way with this person, or None."""
-        return await newest_of(turn, self.name, self._owner(turn), self._lane(turn))
+        return await newest_of(turn, self.name, self.owner(turn), self._lane(turn))
 
     async def cancel(self, turn: Turn) -> bool:
         """End the one under way, as a cancel word would; False when there is none."""
@@ -314,7 +313,7 @@ class Conversation:
                 record, state=state, rev=record.rev + 1, is_active=False, updated_at=turn.moment
             )
             turn.session_changes.writes.append(SessionWrite(after, record.state, record.rev))
-            turn.cancel_timer(f"talk:{record.id}")
+            turn.cancel_timer(timer_key(record.id))
         else:
             after = msgspec.structs.replace(record, state=state, is_active=False, updated_at=turn.moment)
             turn.session_changes.writes.append(SessionWrite(after))
@@ -324,8 +323,8 @@ class Conversation:
 
     def _ending(self, turn: Turn, state: str) -> str:
         own = turn.own_text(f"conversation.{state}")
-        words = ENDINGS.get(turn.language.split("-")[0], ENDINGS["en"])
-        return own if own is not None else words.get(state, ENDINGS["en"]["cancelled"])
+        words = in_language(ENDINGS, turn.language)
+        return own if own is not None else words.get(state, words["cancelled"])
 
     def _note(self, turn: Turn, record: SessionRecord, from_state: str, event: str, format: str) -> None:
         turn.session_changes.events.append(
@@ -354,11 +353,8 @@ class Conversation:
 
     # -- whose it is ----------------------------------------------------------------------------------------------
 
-    def owner_now(self, turn: Turn) -> Owner:
+    def owner(self, turn: Turn) -> Owner:
         """Who a conversation belongs to when this person does something in this chat."""
-        return self._owner(turn)
-
-    def _owner(self, turn: Turn) -> Owner:
         return owner_in(turn, self._strategy)
 
     def _lane(self, turn: Turn) -> int:

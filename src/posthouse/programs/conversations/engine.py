@@ -27,7 +27,6 @@ JOURNAL_MAX = 1_000
 """Entries of one journal. A conversation that goes round for ever restarts itself instead (`Talk.restart`)."""
 
 RECORD_BYTES_MAX = 65_536
-MISSING: Any = object()
 
 
 class Record(msgspec.Struct, omit_defaults=True, gc=False):
@@ -154,7 +153,7 @@ def caller(depth: int = 2) -> FrameType:
 
 def place(frame: FrameType) -> str:
     """Where in the code: `function:line`."""
-    return f"{frame.f_code.co_qualname if sys.version_info >= (3, 11) else frame.f_code.co_name}:{frame.f_lineno}"
+    return f"{frame.f_code.co_qualname}:{frame.f_lineno}"
 
 
 def close(running: Coroutine[Any, Any, Any]) -> None:

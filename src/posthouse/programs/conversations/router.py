@@ -17,8 +17,9 @@ from posthouse.programs.conversations.talk import COMMIT, PLACE_KEY, Input
 from posthouse.programs.conversations.wants import kind_of
 from posthouse.programs.flows.rejects import reject
 from posthouse.programs.flows.rules import Rejected, misplaced
-from posthouse.programs.flows.screen import pressed_message
+from posthouse.programs.flows.screen import clear_pressed
 from posthouse.programs.flows.session import SESSION_KEY
+from posthouse.programs.flows.texts import in_language
 from posthouse.programs.turn import Turn
 from posthouse.telegram.callback_data import ASK, parse
 
@@ -61,7 +62,7 @@ class ConversationRouter:
         name = conversation.name if conversation is not None else ASK
         no: Rejected | None = Rejected(Reason.NOT_FOUND)
         if conversation is not None and record is not None:
-            no = misplaced(record, flow_kind=name, owner=conversation.owner_now(turn), env=turn.env, now=turn.moment)
+            no = misplaced(record, flow_kind=name, owner=conversation.owner(turn), env=turn.env, now=turn.moment)
             if no is None and not record.is_active:
                 no = Rejected(Reason.ALREADY_DONE, session=record)
             if no is None and press.rev != record.rev:
@@ -71,9 +72,8 @@ class ConversationRouter:
         if no is not None or conversation is None or record is None:
             text = _words(turn) if reason == Reason.STALE_REV else ""
             reject(turn, no or Rejected(Reason.NOT_FOUND), flow_kind=name, event=ASK, press=press, text=text)
-            pressed = pressed_message(turn)
-            if pressed is not None and reason != Reason.WRONG_OWNER:
-                turn.edit_markup(pressed[1], chat_id=pressed[0])
+            if reason != Reason.WRONG_OWNER:
+                clear_pressed(turn)
             return True
         turn.answer()
         await conversation.go_on(turn, record, Input(pressed=press.value), event=ASK, format=press.format)
@@ -129,4 +129,4 @@ class ConversationRouter:
 def _words(turn: Turn) -> str:
     """What a person reads who answers an old question: unlike a flow's menu, it has no current one to be led to."""
     own = turn.own_text("reject.outdated") or turn.own_text(f"reject.{Reason.STALE_REV}")
-    return own or STALE.get(turn.language.split("-")[0], STALE["en"])
+    return own or in_language(STALE, turn.language)

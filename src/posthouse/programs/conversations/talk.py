@@ -26,7 +26,7 @@ from posthouse.core.effects import Effects
 from posthouse.core.errors import AuthorError
 from posthouse.core.leases import CallRecord
 from posthouse.core.sessions import JournalWrite, SessionRecord
-from posthouse.programs.actions import Actions
+from posthouse.programs.actions import Actions, seconds_of
 from posthouse.programs.conversations.engine import Journal, Record, Wait, caller, place, suspend
 from posthouse.programs.conversations.errors import Cancelled, Diverged, JobFailed, TimedOut, TooManyTries
 from posthouse.programs.conversations.wants import Unfit, Want, any_of, text
@@ -414,7 +414,7 @@ class Talk(Actions):
         if self.waiting.keyboard:
             self.edit_markup(self.waiting.prompt, chat_id=self.record.ui_chat_id)
         if timeout is not None:
-            self.cancel_timer(self._timer_key)
+            self.cancel_timer(timer_key(self.record.id))
         self.waiting = Waiting()
 
     async def _wait(self, op: str, at: str) -> Any:
@@ -429,15 +429,11 @@ class Talk(Actions):
         """Whether the code has come back to the question that was asked in an earlier turn."""
         return self.waiting.op == op and self.waiting.at == self.journal.position
 
-    @property
-    def _timer_key(self) -> str:
-        return f"talk:{self.record.id}"
-
     def _set_timer(self, delay: timedelta | float) -> float:
         """Let the conversation hear of it when the time is over; returns when that is."""
         body = {SESSION_KEY: self.record.id, PLACE_KEY: self.journal.position}
-        self.after(delay, TIMER, data=body, key=self._timer_key)
-        return self._any_turn().moment + (delay.total_seconds() if isinstance(delay, timedelta) else delay)
+        self.after(delay, TIMER, data=body, key=timer_key(self.record.id))
+        return self._any_turn().moment + seconds_of(delay)
 
     def _add(self, record: Record) -> Record:
         ordinal, packed = self.journal.add(record)
@@ -468,6 +464,11 @@ class Talk(Actions):
             self.journal.diverged = Diverged(problem)  # in a replay: the code does more than it had done
             raise AuthorError(problem)
         return turn
+
+
+def timer_key(session_id: str) -> str:
+    """The key of the timer that a conversation has: one at a time."""
+    return f"talk:{session_id}"
 
 
 Function = Callable[..., Awaitable[Any]]

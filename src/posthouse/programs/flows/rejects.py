@@ -6,6 +6,7 @@ import structlog
 
 from posthouse.core.sessions import Reason, SessionEvent
 from posthouse.programs.flows.rules import Rejected
+from posthouse.programs.flows.screen import clear_pressed
 from posthouse.programs.flows.texts import ALERTS, default_text
 from posthouse.programs.turn import Turn
 from posthouse.telegram.callback_data import CallbackData, Format
@@ -76,9 +77,7 @@ def answered(turn: Turn) -> bool:
 def outdated(turn: Turn, press: CallbackData) -> None:
     """Say that a button is of a session that nothing here knows, and take it away (C4-6)."""
     reject(turn, Rejected(Reason.NOT_FOUND), flow_kind="", event="unknown", press=press)
-    message = turn.update["callback_query"].get("message")
-    if message:
-        turn.edit_markup(message["message_id"], chat_id=message["chat"]["id"])
+    clear_pressed(turn)
 
 
 def _words(turn: Turn, rejected: Rejected) -> str:

@@ -6,8 +6,11 @@ An app says it in its own words with texts under the keys `reject.<reason>` or `
 from __future__ import annotations
 
 from collections.abc import Mapping
+from typing import TypeVar
 
 from posthouse.core.sessions import Reason
+
+W = TypeVar("W")
 
 # The reasons at which the person must stop and look; the others are a passing note (G0-2, C0-10).
 ALERTS = frozenset(
@@ -53,4 +56,9 @@ TEXTS: Mapping[str, Mapping[Reason, str]] = {
 
 def default_text(reason: Reason, language: str) -> str:
     """Our own words for a reason, English where we do not speak the language."""
-    return TEXTS.get(language.split("-")[0], TEXTS["en"])[reason]
+    return in_language(TEXTS, language)[reason]
+
+
+def in_language(words: Mapping[str, W], language: str) -> W:
+    """Our own words in a language (`ru`, `pt-br`), English where we do not speak it."""
+    return words.get(language.split("-")[0], words["en"])
