@@ -1,6 +1,6 @@
 """Measures the figures and says which are reached.
 
-    python -m bench                       all of them, three rounds of five seconds: about 15 minutes
+    python -m bench                       all of them, three rounds of five seconds: about 20 minutes
     python -m bench saturation latency    some of them
     python -m bench --quick               everything small, to see that it runs; not for quoting
 
