@@ -1,7 +1,7 @@
 """Reads a training log written in words: text in, a draft out, nothing else touched.
 
     "squat 5x100, then bench 3x8 60kg (easy)"
-       │ tokens: words, quantities with their unit, what joins them
+       │ tokens: words, quantities with their unit, what joins them (module `tokens`)
        │ clauses: between commas, semicolons, line ends, "then", "потом", …
        │ entries: the words of an exercise and the runs of numbers that belong to it
        ▼ groups: one run of numbers fills the slots sets, reps, weight and seconds
@@ -30,23 +30,21 @@ Deliberately absent: numbers in words ("three by eight"), ranges, percentages, d
 
 from __future__ import annotations
 
-import re
 import unicodedata
-from collections.abc import Callable, Iterable, Iterator, Sequence
+from collections.abc import Iterable, Iterator, Sequence
 from dataclasses import dataclass, field
 from itertools import groupby
 from typing import Literal
 
 import msgspec
 
+from posthouse_apps.workouts.tokens import REPS_PLAUSIBLE, RUN, TIMES_SIGNS, Kind, Role, Token, tidy, tokens
+
 TEXT_MAX = 1000  # characters
 SETS_MAX = 50  # in one draft
 REPS_MAX = 999
 WEIGHT_MAX_G = 1_000_000
 SECONDS_MAX = 14_400
-
-REPS_PLAUSIBLE = 30
-"""Above it a number without a unit is a weight: nobody writes sets of 31, and few bars weigh less than 31 kg."""
 
 SETS_PLAUSIBLE = 5
 """Up to it the first of two small numbers counts sets."""
@@ -129,242 +127,6 @@ def _set_text(one: WorkSet) -> str:
     return f"{one.reps}x{weight}" if one.weight_g else f"{one.reps} reps {weight}".rstrip()
 
 
-# --- Tokens ---
-
-Role = Literal["number", "sets", "reps", "weight", "seconds"]
-Kind = Literal["quantity", "x", "of", "at", "dash", "junk", "soft", "word", "symbol", "and", "break", "note", "idle"]
-
-RUN: frozenset[Kind] = frozenset({"quantity", "x", "of", "at", "dash", "junk"})
-"""The kinds of token that a run of numbers is made of."""
-
-
-@dataclass(frozen=True, slots=True)
-class _Token:
-    """A piece of the text. The value of a bare number is in thousandths, of a weight in grams."""
-
-    kind: Kind
-    start: int
-    end: int
-    role: Role = "number"
-    value: int = 0
-    note: str = ""
-
-    @property
-    def is_bare(self) -> bool:
-        return self.kind == "quantity" and self.role == "number"
-
-    @property
-    def is_count(self) -> bool:
-        """May count sets or reps without a word saying so."""
-        return self.value % 1000 == 0 and self.value <= REPS_PLAUSIBLE * 1000
-
-
-BLANK = r"[^\S\n]*"  # a line's end always separates, so no pattern reaches across it
-GAP = r"[^\S\n]+"
-LETTER = r"[^\W\d_]"
-END = rf"(?:(?!{LETTER})|(?=[xх]{BLANK}[0-9]))"  # the end of a word; "60kgx5" and "3setsx8" end one too
-BODYWEIGHT = (
-    rf"(?:(?:with|at|со?){GAP})?"
-    rf"(?:body[ -]?weight|bw|без{GAP}веса|(?:собственн|сво)(?:ый|ым|им|й){GAP}вес(?:ом)?|вес(?:ом)?{GAP}тела){END}"
-)
-KILOGRAMS = r"(?:kgs?|kilo(?:gram)?s?|кг|кило(?:грамм(?:а|ов|ы)?)?)"
-POUNDS = r"(?:lbs?|pounds?|фунт(?:а|ов|ы)?)"
-# A lone "с" means seconds only where nothing follows that it could be "with": "60 с", but "3х8 с 60 кг".
-SECONDS = rf"(?:seconds?|secs?|s|секунд[аыу]?|сек|с(?={BLANK}(?:$|[\n,;.!(xх×])))"
-MINUTES = r"(?:minutes?|mins?|минут[аыу]?|мин)"
-SETS = (
-    rf"(?:(?:work(?:ing)?|hard|рабочи[хй]){GAP})?"
-    r"(?:sets?|rounds?|подход(?:а|ов|ы)?|подх|сет(?:а|ов|ы)?|раунд(?:а|ов|ы)?)"
-)
-REPS = r"(?:reps?|repetitions?|times|раза?|повтор(?:а|ов|ы|ени[йяе])?|повт)"
-
-
-def _pattern(source: str) -> re.Pattern[str]:
-    return re.compile(source, re.IGNORECASE)
-
-
-NOTE = _pattern(rf"\(([^()\n]*)\)|(rpe{BLANK}[0-9]+(?:[.,][0-9])?)")
-LIST_MARK = _pattern(rf"[0-9]{{1,2}}[.)]{BLANK}(?={LETTER})")
-JUNK = _pattern(r"[0-9]+(?:[./:–—-][0-9]+){2,}|[0-9]+(?:[.,][0-9]+)?[/–—-][0-9]+(?:[.,][0-9]+)?|[%°$€₽£#^~]")
-CLOCK = _pattern(r"([0-9]{1,3}):([0-5][0-9])(?![0-9])")
-NUMBER = _pattern(r"([0-9]+)(?:\.([0-9]+)|,([0-9]{1,2})(?![0-9]))?")
-LIST_GOES_ON = _pattern(r",[0-9]")
-UNITS = {
-    "kg": _pattern(rf"{BLANK}{KILOGRAMS}{END}\.?"),
-    "lb": _pattern(rf"{BLANK}{POUNDS}{END}\.?"),
-    "min": _pattern(rf"{BLANK}{MINUTES}{END}\.?(?:{BLANK}(?:and|и)?{BLANK}([0-9]{{1,2}}){BLANK}{SECONDS}{END}\.?)?"),
-    "s": _pattern(rf"{BLANK}{SECONDS}{END}\.?"),
-    "sets": _pattern(rf"{BLANK}{SETS}{END}\.?"),
-    "reps": _pattern(rf"{BLANK}{REPS}{END}\.?"),
-}
-WITHOUT_WEIGHT = _pattern(BODYWEIGHT)
-NUMBERS_OR_END = _pattern(rf"{BLANK}(?:$|[0-9,;.!?\n(+@×*]|[xх]{BLANK}[0-9])")
-ADDED = _pattern(rf"{BLANK}\+{BLANK}(?=[0-9])")
-TIMES_SIGNS = ("×", "*", "✕", "✖")
-TIMES = _pattern(rf"[xх×*✕✖](?:(?!{LETTER})|(?={BLANK}{BODYWEIGHT}))")
-LINK = _pattern(rf"(?:(by|на|for)|(of|по)|(at|with|со?|c|весом|вес)|(@|w/))(?={BLANK}(?:\+{BLANK})?[0-9])")
-BREAK = _pattern(rf"[,;\n]+|[.!?…]+(?=\s|$)|(?:(?:and|а|и)\s+)?(?:then|потом|затем)(?!{LETTER})")
-AND = _pattern(rf"(?:and|и|а)(?!{LETTER})|[&+]")
-DASH = _pattern(r"[-–—]+")
-IDLE = _pattern(r"[:=|•·]+|[^\S\n]+")
-PUNCTUATION = _pattern(r"[().!?…]")
-SYMBOL = _pattern(r"[^\w\s(),;.!?:=|•·&+@×*✕✖–—-]+|[\s\S]")
-WORD = _pattern(rf"{LETTER}(?:{LETTER}|['’-](?={LETTER}))*")
-
-
-def _tokens(text: str) -> list[_Token]:
-    tokens: list[_Token] = []
-    position = 0
-    while position < len(text):
-        before = tokens[-1] if tokens else None
-        token = next(token for reader in _READERS if (token := reader(text, position, before)))
-        position = token.end
-        if token.kind != "idle":
-            tokens.append(token)
-    return tokens
-
-
-def _note(text: str, at: int, before: _Token | None) -> _Token | None:
-    found = NOTE.match(text, at)
-    return found and _Token("note", at, found.end(), note=_tidy(found[1] if found[1] is not None else found[2]))
-
-
-def _list_mark(text: str, at: int, before: _Token | None) -> _Token | None:
-    """`1.` or `2)` at the start of a line numbers the line; it is not a set of one rep."""
-    starts_line = not text[:at].rpartition("\n")[2].strip()
-    found = LIST_MARK.match(text, at) if starts_line else None
-    return found and _Token("idle", at, found.end())
-
-
-def _bodyweight(text: str, at: int, before: _Token | None) -> _Token | None:
-    """Bodyweight with what is added to it. In "bodyweight squats" it is part of the name."""
-    found = WITHOUT_WEIGHT.match(text, at)
-    if not found:
-        return None
-    beside_numbers = before is not None and before.kind in RUN
-    if not beside_numbers and not NUMBERS_OR_END.match(text, found.end()):
-        return None
-    plus = ADDED.match(text, found.end())
-    extra = _quantity(text, plus.end(), None) if plus else None
-    if extra and extra.kind == "quantity" and extra.role in ("number", "weight"):
-        return _Token("quantity", at, extra.end, "weight", extra.value)
-    return _Token("quantity", at, found.end(), "weight", 0)
-
-
-def _added_weight(text: str, at: int, before: _Token | None) -> _Token | None:
-    """`+20 kg` beside reps is a weight. A plus before anything else joins like "and"."""
-    plus = ADDED.match(text, at)
-    extra = _quantity(text, plus.end(), None) if plus else None
-    if extra and extra.kind == "quantity" and extra.role == "weight":
-        return _Token("quantity", at, extra.end, "weight", extra.value)
-    return None
-
-
-def _junk(text: str, at: int, before: _Token | None) -> _Token | None:
-    """What looks like numbers and is not read: ranges, dates, percentages."""
-    found = JUNK.match(text, at)
-    if not found or (not found[0][0].isdigit() and not (before and before.kind in RUN and before.end == at)):
-        return None
-    return _Token("junk", at, found.end())
-
-
-def _clock(text: str, at: int, before: _Token | None) -> _Token | None:
-    found = CLOCK.match(text, at)
-    return found and _Token("quantity", at, found.end(), "seconds", int(found[1]) * 60 + int(found[2]))
-
-
-def _quantity(text: str, at: int, before: _Token | None) -> _Token | None:
-    """A number with its unit. What no unit can have, such as half a rep, is junk."""
-    found = NUMBER.match(text, at)
-    if not found:
-        return None
-    listed = found[3] is not None and _comma_separates(text, found, before)
-    end = found.end(1) if listed else found.end()
-    fraction = "" if listed else found[2] or found[3] or ""
-    if len(fraction) > 3:
-        return _Token("junk", at, end)
-    # What is beyond a billion is out of range in any unit; the bound keeps it an integer that JSON can carry.
-    thousandths = min(int(found[1]), 10**9) * 1000 + int(fraction.ljust(3, "0"))
-    unit, after = next(((unit, m) for unit, pattern in UNITS.items() if (m := pattern.match(text, end))), ("", None))
-    if after:
-        end = after.end()
-    match unit:
-        case "kg":
-            return _Token("quantity", at, end, "weight", thousandths)
-        case "lb":
-            return _Token("quantity", at, end, "weight", (thousandths * 45_359_237 + 50_000_000) // 100_000_000)
-        case "":
-            return _Token("quantity", at, end, "number", thousandths)
-    if unit == "min":
-        thousandths = thousandths * 60 + int((after and after[1]) or 0) * 1000
-    if thousandths % 1000:
-        return _Token("junk", at, end)
-    role: Role = "sets" if unit == "sets" else "reps" if unit == "reps" else "seconds"
-    return _Token("quantity", at, end, role, thousandths // 1000)
-
-
-def _comma_separates(text: str, number: re.Match[str], before: _Token | None) -> bool:
-    """Whether a comma with digits on both sides separates rather than marks decimals: `5x100,5x110` and `8,8,7`."""
-    between_times = before is not None and before.kind == "x" and TIMES.match(text, number.end()) is not None
-    after_comma = (
-        before is not None
-        and before.kind == "break"
-        and before.end == number.start()
-        and text[max(before.start - 1, 0)].isdigit()
-        and text[before.start : before.end] == ","
-    )
-    return between_times or after_comma or LIST_GOES_ON.match(text, number.end()) is not None
-
-
-def _times(text: str, at: int, before: _Token | None) -> _Token | None:
-    found = TIMES.match(text, at)
-    beside_numbers = before is not None and before.kind in RUN
-    if not found or not (beside_numbers or re.match(rf"{BLANK}[0-9]", text[found.end() :])):
-        return None
-    return _Token("x", at, found.end())
-
-
-def _link(text: str, at: int, before: _Token | None) -> _Token | None:
-    """A small word before a number. The same words are part of a name elsewhere: "row with rope"."""
-    found = LINK.match(text, at)
-    if not found:
-        return None
-    joins = before is not None and before.kind == "quantity"
-    kind: Kind = "x" if joins and found[1] else "of" if joins and found[2] else "at"
-    return _Token(kind, at, found.end())
-
-
-def _plain(kind: Kind, pattern: re.Pattern[str]) -> _Reader:
-    def read(text: str, at: int, before: _Token | None) -> _Token | None:
-        found = pattern.match(text, at)
-        return found and _Token(kind, at, found.end())
-
-    return read
-
-
-_Reader = Callable[[str, int, _Token | None], _Token | None]
-
-_READERS: tuple[_Reader, ...] = (
-    _plain("idle", IDLE),
-    _note,
-    _list_mark,
-    _bodyweight,  # before links: "с собственным весом" begins with one
-    _added_weight,
-    _junk,  # before quantities: "8-10" begins with one
-    _clock,
-    _quantity,
-    _times,
-    _link,
-    _plain("break", BREAK),  # before "and": "and then"
-    _plain("and", AND),
-    _plain("dash", DASH),
-    _plain("word", WORD),
-    _plain("idle", PUNCTUATION),
-    _plain("symbol", SYMBOL),
-)
-"""Asked in this order at each position; the first that answers wins."""
-
-
 # --- Clauses and entries ---
 
 
@@ -373,8 +135,8 @@ class _Segment:
     """Neighbouring words, or neighbouring numbers, of one clause."""
 
     is_run: bool
-    tokens: list[_Token] = field(default_factory=list)
-    notes: list[_Token] = field(default_factory=list)
+    tokens: list[Token] = field(default_factory=list)
+    notes: list[Token] = field(default_factory=list)
 
     @property
     def start(self) -> int:
@@ -391,7 +153,7 @@ class _Entry:
 
     name: _Segment
     chunks: list[_Segment] = field(default_factory=list)
-    notes: list[_Token] = field(default_factory=list)
+    notes: list[Token] = field(default_factory=list)
 
 
 @dataclass(slots=True)
@@ -405,22 +167,18 @@ class _Reading:
     sets: int = 0
 
     def piece(self, start: int, end: int) -> str:
-        return _tidy(self.text[start:end])
+        return tidy(self.text[start:end])
 
     def give_up(self, start: int, end: int) -> None:
         self.unclear.append((start, self.piece(start, end)))
 
-    def give_up_notes(self, notes: Iterable[_Token]) -> None:
+    def give_up_notes(self, notes: Iterable[Token]) -> None:
         self.unclear += [(note.start, note.note) for note in notes if note.note]
-
-
-def _tidy(text: str) -> str:
-    return " ".join(text.split())
 
 
 def _entries(reading: _Reading) -> list[_Entry]:
     entries: list[_Entry] = []
-    for clause in _clauses(_tokens(reading.text)):
+    for clause in _clauses(tokens(reading.text)):
         segments = _segments(clause, reading, entries)
         if segments and segments[0].is_run and not segments[-1].is_run:
             pairs = zip(segments[::2], segments[1::2], strict=True)
@@ -437,9 +195,9 @@ def _entries(reading: _Reading) -> list[_Entry]:
     return entries
 
 
-def _clauses(tokens: Sequence[_Token]) -> Iterator[list[_Token]]:
+def _clauses(tokens: Sequence[Token]) -> Iterator[list[Token]]:
     """Splits at separators. "And" separates unless it follows a word, as in "clean and jerk"."""
-    clause: list[_Token] = []
+    clause: list[Token] = []
     for token in tokens:
         if token.kind == "break" or (token.kind == "and" and (not clause or clause[-1].kind not in ("word", "and"))):
             yield clause
@@ -449,10 +207,10 @@ def _clauses(tokens: Sequence[_Token]) -> Iterator[list[_Token]]:
     yield clause
 
 
-def _segments(clause: Sequence[_Token], reading: _Reading, entries: Sequence[_Entry]) -> list[_Segment]:
+def _segments(clause: Sequence[Token], reading: _Reading, entries: Sequence[_Entry]) -> list[_Segment]:
     """Runs of numbers and names, by turns. A note stays with what it follows, at the clause's start with what comes."""
     segments: list[_Segment] = []
-    early: list[_Token] = []
+    early: list[Token] = []
     for token in clause:
         in_run = bool(segments) and segments[-1].is_run
         if token.kind == "note":
@@ -475,7 +233,7 @@ def _segments(clause: Sequence[_Token], reading: _Reading, entries: Sequence[_En
     return segments
 
 
-def _keep_notes(notes: list[_Token], reading: _Reading, entries: Sequence[_Entry]) -> None:
+def _keep_notes(notes: list[Token], reading: _Reading, entries: Sequence[_Entry]) -> None:
     if entries:
         entries[-1].notes += notes
     else:
@@ -521,7 +279,7 @@ TRIPLES: tuple[tuple[Role, Role, Role], ...] = (
 class _Chain:
     """Quantities joined by "x" and the like, such as the three of `3x8x60`."""
 
-    quantities: list[_Token]
+    quantities: list[Token]
     end: int
     opening: Kind | None  # "at" or "x" before the first
     by_of: bool  # joined by "of" or "по"
@@ -541,9 +299,9 @@ class _Group:
 def _read_entry(entry: _Entry, reading: _Reading) -> None:
     """Adds the entry's line. What cannot be read goes to `unclear` by chunks, whole."""
     name = _name(entry.name, reading.text)
-    tokens: list[_Token] = []
+    tokens: list[Token] = []
     for chunk in entry.chunks:
-        tokens += [*chunk.tokens, _Token("soft", chunk.end, chunk.end)]
+        tokens += [*chunk.tokens, Token("soft", chunk.end, chunk.end)]
     groups, failed = _groups(tokens)
     if not groups:
         start = min(segment.start for segment in (entry.name, *entry.chunks))
@@ -555,7 +313,7 @@ def _read_entry(entry: _Entry, reading: _Reading) -> None:
         reading.give_up(tokens[first].start, tokens[end - 1].end)
     sets: list[WorkSet] = []
     for group in groups:
-        piece = _tidy(f"{name} {reading.text[tokens[group.first].start : tokens[group.end - 1].end]}")
+        piece = tidy(f"{name} {reading.text[tokens[group.first].start : tokens[group.end - 1].end]}")
         one = _with_weight_before(group, sets)
         problem = _problem(group, one, reading.sets, piece)
         if problem:
@@ -589,7 +347,7 @@ def _problem(group: _Group, one: WorkSet, sets_before: int, piece: str) -> OutOf
     return None
 
 
-def _groups(tokens: Sequence[_Token]) -> tuple[list[_Group], list[tuple[int, int]]]:
+def _groups(tokens: Sequence[Token]) -> tuple[list[_Group], list[tuple[int, int]]]:
     """The groups in order, and the spans of tokens that are none. One bad token takes its whole chunk along."""
     groups: list[_Group] = []
     failed: list[tuple[int, int]] = []
@@ -614,11 +372,11 @@ def _groups(tokens: Sequence[_Token]) -> tuple[list[_Group], list[tuple[int, int
     return groups, failed
 
 
-def _soft_after(tokens: Sequence[_Token], at: int) -> int:
+def _soft_after(tokens: Sequence[Token], at: int) -> int:
     return next(i for i in range(at, len(tokens)) if tokens[i].kind == "soft")  # the last token always is
 
 
-def _group(tokens: Sequence[_Token], first: int, *, may_be_lone: bool) -> _Group | None:
+def _group(tokens: Sequence[Token], first: int, *, may_be_lone: bool) -> _Group | None:
     """Takes chains while they fill slots that are still empty. A group is whole with reps or seconds, not both."""
     slots: _Slots = {}
     at, end, is_lone = first, first, False
@@ -652,7 +410,7 @@ def _is_whole(slots: _Slots) -> bool:
     return "reps" in slots or "seconds" in slots
 
 
-def _only_a_weight(tokens: Sequence[_Token], at: int) -> bool:
+def _only_a_weight(tokens: Sequence[Token], at: int) -> bool:
     """Whether the chunk that starts here is a weight and nothing else: `3x8, 60kg`."""
     if at >= len(tokens):
         return False
@@ -665,7 +423,7 @@ def _is_weight(chain: _Chain) -> bool:
     return len(chain.quantities) == 1 and (first.role == "weight" or (first.is_bare and chain.opening == "at"))
 
 
-def _chain(tokens: Sequence[_Token], at: int) -> _Chain | None:
+def _chain(tokens: Sequence[Token], at: int) -> _Chain | None:
     opening = tokens[at].kind if tokens[at].kind in ("at", "x") else None
     if opening:
         at += 1
@@ -683,7 +441,7 @@ def _chain(tokens: Sequence[_Token], at: int) -> _Chain | None:
     return _Chain(quantities, at, opening, by_of)
 
 
-def _roles(chain: _Chain, slots: _Slots, tokens: Sequence[_Token], *, may_be_lone: bool) -> tuple[Role, ...] | None:
+def _roles(chain: _Chain, slots: _Slots, tokens: Sequence[Token], *, may_be_lone: bool) -> tuple[Role, ...] | None:
     """Which slot each quantity of a chain fills, or None where no rule fits."""
     match chain.quantities:
         case [one]:
@@ -710,7 +468,7 @@ def _fits(chain: _Chain, roles: tuple[Role, ...]) -> bool:
     )
 
 
-def _single(one: _Token, opening: Kind | None, slots: _Slots, *, may_be_lone: bool) -> Role | None:
+def _single(one: Token, opening: Kind | None, slots: _Slots, *, may_be_lone: bool) -> Role | None:
     if not one.is_bare:
         return one.role
     if opening == "at" or {"sets", "reps"} <= slots.keys():
@@ -720,7 +478,7 @@ def _single(one: _Token, opening: Kind | None, slots: _Slots, *, may_be_lone: bo
     return "reps" if is_reps else None
 
 
-def _pair(a: _Token, b: _Token, chain: _Chain, *, weight_is_known: bool) -> tuple[Role, Role]:
+def _pair(a: Token, b: Token, chain: _Chain, *, weight_is_known: bool) -> tuple[Role, Role]:
     """The table of the module's docstring, in its order."""
     if a.is_bare and chain.opening == "at":
         return "weight", "reps"
@@ -741,7 +499,7 @@ def _pair(a: _Token, b: _Token, chain: _Chain, *, weight_is_known: bool) -> tupl
     return "reps", "weight"
 
 
-def _weight_follows(chain: _Chain, tokens: Sequence[_Token]) -> bool:
+def _weight_follows(chain: _Chain, tokens: Sequence[Token]) -> bool:
     at = chain.end
     if tokens[at].kind == "soft":
         return _only_a_weight(tokens, at + 1)
