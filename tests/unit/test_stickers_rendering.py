@@ -12,32 +12,26 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 from PIL import Image, ImageChops, ImageDraw, ImageFont, ImageOps, ImageStat
 
+from posthouse_apps.stickers.canvas import STICKER
+from posthouse_apps.stickers.captions import CAPTION_MAX, CAPTION_WIDTH, caption_font, legible, wrap
+from posthouse_apps.stickers.cutout import Subject, cut_subject
+from posthouse_apps.stickers.ornaments import OUTLINES
 from posthouse_apps.stickers.rendering import (
-    CAPTION_MAX,
-    CAPTION_WIDTH,
     PIXELS_MAX_DECODED,
     SIDE_MIN,
-    STICKER,
     WEIGHT_MAX,
     Fault,
     Look,
     PhotoUnusable,
-    Subject,
-    caption_font,
     compose,
-    contact_sheet,
-    cut_subject,
     drawn_figure,
-    drawn_person,
     encode_sticker,
-    legible,
     open_photo,
     render_pack,
     render_sticker,
-    style_example,
-    wrap,
 )
-from posthouse_apps.stickers.styles import OUTLINES, STANCES, TEMPERS, Emotion, Pose, Style, stylise
+from posthouse_apps.stickers.sheets import contact_sheet, drawn_person, style_example
+from posthouse_apps.stickers.styles import STANCES, TEMPERS, Emotion, Pose, Style, stylise
 
 LOOKS = [Look(style, emotion, pose) for style, emotion, pose in product(Style, Emotion, Pose)]
 

@@ -12,7 +12,14 @@
     credits      what a person has
     drawing      the jobs
     sets         sticker sets in Telegram
-    rendering    from a photo to a sticker, and `styles` how it looks
+    sheets       several stickers in one picture, and an example of each style
+    rendering    the road from a photo to a sticker
+    cutout       the subject of a photo
+    captions     the words on a sticker
+    faces        the face of each emotion
+    ornaments    the small shapes beside the figure
+    canvas       the size of a sticker, its white edge and its shadow
+    styles       how a sticker can look: style, emotion, pose
 
 It is written as any author's would be: with public names only.
 """

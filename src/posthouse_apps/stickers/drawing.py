@@ -16,8 +16,9 @@ from posthouse import File, Job
 from posthouse.core.errors import Refused
 from posthouse_apps.stickers.bot import app, texts
 from posthouse_apps.stickers.looks import EMOJI, STYLES, pack_looks
-from posthouse_apps.stickers.rendering import Look, PhotoUnusable, contact_sheet, render_pack, style_example
+from posthouse_apps.stickers.rendering import Look, PhotoUnusable, render_pack
 from posthouse_apps.stickers.sets import StickerSet
+from posthouse_apps.stickers.sheets import contact_sheet, style_example
 from posthouse_apps.stickers.styles import Emotion, Pose, Style
 
 QUEUE = "render"  # give it a process of its own with `posthouse up --role worker` where drawing gets in the way

@@ -18,11 +18,12 @@ from posthouse import Button, File, Flow, On, Refuse, Screen, Session, Turn
 from posthouse.programs.actions import Kept
 from posthouse.programs.flows import Content, JobDone, JobFailed, Reason, Refusal, Text
 from posthouse_apps.stickers.bot import app
+from posthouse_apps.stickers.captions import CAPTION_MAX
 from posthouse_apps.stickers.charges import apology, charge, refund, settle
 from posthouse_apps.stickers.drawing import draw_sticker
 from posthouse_apps.stickers.looks import EMOJI, EMOTIONS, STYLES
 from posthouse_apps.stickers.photos import PHOTO, forget_photo, last_photo, photo_in, take_photo
-from posthouse_apps.stickers.rendering import CAPTION_MAX, Look
+from posthouse_apps.stickers.rendering import Look
 
 PRICE = 1
 

@@ -1,11 +1,10 @@
-"""What a sticker can look like: styles as filters over a picture, emotions as drawn badges, poses as numbers.
+"""What a sticker can look like: styles as filters over a picture, emotions as tempers, poses as numbers.
 
     Style    a filter            RGB picture → RGB picture of the same size
     Emotion  a `Temper`          a wash of colour, a nudge to the pose, a face, ornaments around it
     Pose     a `Stance`          how far the picture is turned, mirrored and moved in
 
-Everything is drawn from polygons and arcs; no emoji font is needed, so that a sticker looks the same everywhere. Shapes
-are given in a square from -1 to 1, drawn larger than they are shown and shrunk, which smooths them.
+The ornaments and faces that a temper names are drawn in `ornaments` and `faces`.
 
 Pure. A filter takes some tens of milliseconds for the size of a sticker.
 """
@@ -13,7 +12,7 @@ Pure. A filter takes some tens of milliseconds for the size of a sticker.
 from __future__ import annotations
 
 import math
-from collections.abc import Callable, Sequence
+from collections.abc import Callable
 from dataclasses import dataclass
 from enum import StrEnum
 from functools import lru_cache
@@ -23,7 +22,6 @@ from PIL import Image, ImageChops, ImageDraw, ImageEnhance, ImageFilter, ImageMa
 
 Colour = tuple[int, int, int]
 
-SMOOTHING = 4  # drawn this many times larger, then shrunk
 TEXTURE = 512  # pixels: no picture that a filter gets is larger
 INK: Colour = (29, 25, 40)
 WHITE: Colour = (255, 255, 255)
@@ -239,7 +237,7 @@ def wash(picture: Image.Image, emotion: Emotion) -> Image.Image:
     """The picture with a breath of the emotion's colour: its lights and darks stay."""
     temper = TEMPERS[emotion]
     toned = ImageOps.colorize(
-        picture.convert("L"), black=_mixed(INK, temper.colour, 0.15), mid=temper.colour, white=_mixed(WHITE, GOLD, 0.05)
+        picture.convert("L"), black=mixed(INK, temper.colour, 0.15), mid=temper.colour, white=mixed(WHITE, GOLD, 0.05)
     )
     return Image.blend(picture, toned, temper.wash)
 
@@ -487,293 +485,7 @@ def _tiled(tile: Image.Image) -> Image.Image:
     return wall
 
 
-# Ornaments and faces
-
-Point = tuple[float, float]
-
-
-def drawn_ornament(ornament: Ornament, canvas: int) -> Image.Image:
-    """The ornament in colour on nothing, as large as it is shown on a canvas of so many pixels."""
-    side = round(ornament.radius * canvas * 2)
-    layer = Image.new("RGBA", (side * SMOOTHING, side * SMOOTHING))
-    draw = ImageDraw.Draw(layer)
-    half = side * SMOOTHING / 2
-    turn = math.radians(ornament.turn)
-    cos, sin = math.cos(turn), math.sin(turn)
-
-    def placed(points: Sequence[Point], dx: float = 0.0, dy: float = 0.0, scale: float = 1.0) -> list[Point]:
-        turned = (
-            ((x * scale + dx) * cos + (y * scale + dy) * sin, (y * scale + dy) * cos - (x * scale + dx) * sin)
-            for x, y in points
-        )
-        return [(half + x * half, half + y * half) for x, y in turned]
-
-    for outline in OUTLINES[ornament.shape]:
-        draw.polygon(placed(outline), fill=_mixed(ornament.colour, INK, 0.22))
-        draw.polygon(placed(_inset(outline), dx=-0.02, dy=-0.03), fill=ornament.colour)
-    return layer.resize((side, side), Image.Resampling.BOX)
-
-
-def _inset(outline: Sequence[Point]) -> list[Point]:
-    """The outline drawn a little smaller around its own middle: what stays outside is its shaded rim."""
-    middle_x = sum(x for x, _ in outline) / len(outline)
-    middle_y = sum(y for _, y in outline) / len(outline)
-    return [(middle_x + (x - middle_x) * 0.86, middle_y + (y - middle_y) * 0.86) for x, y in outline]
-
-
-def _around(count: int, radius: Callable[[float], float]) -> list[Point]:
-    """Points around the middle, from the top, at a distance that depends on the angle."""
-    angles = [2 * math.pi * step / count for step in range(count)]
-    return [(radius(angle) * math.sin(angle), -radius(angle) * math.cos(angle)) for angle in angles]
-
-
-def _heart() -> list[Point]:
-    angles = [2 * math.pi * step / 60 for step in range(60)]
-    return [
-        (
-            math.sin(angle) ** 3 * 0.92,
-            -(13 * math.cos(angle) - 5 * math.cos(2 * angle) - 2 * math.cos(3 * angle) - math.cos(4 * angle)) / 17.5
-            - 0.1,
-        )
-        for angle in angles
-    ]
-
-
-def _drop() -> list[Point]:
-    angles = [2 * math.pi * step / 60 for step in range(60)]
-    return [(0.62 * math.sin(angle) * math.sin(angle / 2) * 1.25, -0.95 * math.cos(angle)) for angle in angles]
-
-
-def _capsule(start: Point, end: Point, radius: float, end_radius: float | None = None) -> list[Point]:
-    """A rounded bar between two points, which may taper."""
-    along = math.atan2(end[1] - start[1], end[0] - start[0])
-    last = radius if end_radius is None else end_radius
-    rim = [along + math.pi / 2 + math.pi * step / 12 for step in range(13)]
-    tail = [along - math.pi / 2 + math.pi * step / 12 for step in range(13)]
-    return [(start[0] + radius * math.cos(a), start[1] + radius * math.sin(a)) for a in rim] + [
-        (end[0] + last * math.cos(a), end[1] + last * math.sin(a)) for a in tail
-    ]
-
-
-def _ribbon(middle: Sequence[Point], width: float) -> list[Point]:
-    """A band of even width along a line."""
-    left, right = [], []
-    for index, (x, y) in enumerate(middle):
-        before, after = middle[max(0, index - 1)], middle[min(len(middle) - 1, index + 1)]
-        along = math.atan2(after[1] - before[1], after[0] - before[0])
-        dx, dy = math.sin(along) * width / 2, -math.cos(along) * width / 2
-        left.append((x + dx, y + dy))
-        right.append((x - dx, y - dy))
-    return left + right[::-1]
-
-
-def _vein() -> tuple[list[Point], ...]:
-    """The four bent strokes of a cartoon's bulging vein."""
-    bend = [
-        (0.2 + 0.72 * (1 - math.cos(a)) * 0.95, 0.9 - 0.7 * math.sin(a))
-        for a in (math.pi / 2 * s / 10 for s in range(11))
-    ]
-    stroke = _ribbon(bend, 0.24)
-    quarters = ((1, 0, 0, 1), (0, -1, 1, 0), (-1, 0, 0, -1), (0, 1, -1, 0))
-    return tuple([(a * x + b * y, c * x + d * y) for x, y in stroke] for a, b, c, d in quarters)
-
-
-OUTLINES: dict[Shape, tuple[list[Point], ...]] = {
-    "heart": (_heart(),),
-    "spark": (_around(64, lambda angle: 1 / (abs(math.cos(angle)) ** 0.5 + abs(math.sin(angle)) ** 0.5) ** 2),),
-    "star": (_around(10, lambda angle: 0.98 if round(angle / math.pi * 5) % 2 == 0 else 0.47),),
-    "drop": (_drop(),),
-    "bang": (_capsule((0, -0.72), (0, 0.16), 0.27, 0.13), _around(24, lambda _: 0.23)),
-    "vein": _vein(),
-    "zed": (
-        [
-            (-0.75, -0.85),
-            (0.75, -0.85),
-            (0.75, -0.5),
-            (-0.2, 0.5),
-            (0.75, 0.5),
-            (0.75, 0.85),
-            (-0.75, 0.85),
-            (-0.75, 0.5),
-            (0.2, -0.5),
-            (-0.75, -0.5),
-        ],
-    ),
-    "leaf": (
-        [(0.5 * math.sin(math.pi * t), -0.95 + 1.9 * t) for t in (s / 20 for s in range(21))]
-        + [(-0.5 * math.sin(math.pi * t), -0.95 + 1.9 * t) for t in (s / 20 for s in range(20, 0, -1))],
-    ),
-    "bolt": ([(0.15, -0.98), (-0.6, 0.15), (-0.08, 0.15), (-0.25, 0.98), (0.6, -0.25), (0.08, -0.25), (0.45, -0.98)],),
-    "dash": (_capsule((0, -0.72), (0, 0.72), 0.24),),
-    "streamer": (_ribbon([(0.34 * math.sin(9 * t), -0.85 + 1.7 * t) for t in (s / 40 for s in range(41))], 0.26),),
-}
-OUTLINES["bang"] = (OUTLINES["bang"][0], [(x, y + 0.72) for x, y in OUTLINES["bang"][1]])
-
-
-def drawn_face(emotion: Emotion, side: int) -> Image.Image:
-    """A round face that shows the emotion, in colour on nothing."""
-    full = side * SMOOTHING
-    face = Image.new("RGBA", (full, full))
-    skin, rim = _SKINS.get(emotion, (GOLD, (240, 150, 26)))
-    pen = _Pen(ImageDraw.Draw(face), full)
-    pen.disc(0, 0, 0.98, rim)
-    pen.disc(0, -0.03, 0.91, skin)
-    pen.oval(-0.3, -0.62, 0.3, 0.16, _mixed(skin, WHITE, 0.45))
-    _FEATURES[emotion](pen)
-    return face.resize((side, side), Image.Resampling.BOX)
-
-
-_SKINS: dict[Emotion, tuple[Colour, Colour]] = {
-    Emotion.SAD: ((150, 196, 250), (84, 134, 214)),
-    Emotion.ANGRY: ((255, 104, 72), (206, 44, 40)),
-    Emotion.SLEEPY: ((190, 176, 250), (126, 108, 212)),
-}
-
-_BROWN: Colour = (84, 44, 20)
-
-
-@dataclass(frozen=True, slots=True)
-class _Pen:
-    """Draws in a square from -1 to 1."""
-
-    draw: ImageDraw.ImageDraw
-    side: int
-
-    def at(self, *numbers: float) -> list[float]:
-        return [(number + 1) * self.side / 2 for number in numbers]
-
-    def disc(self, x: float, y: float, radius: float, colour: Colour) -> None:
-        self.oval(x, y, radius, radius, colour)
-
-    def oval(self, x: float, y: float, wide: float, high: float, colour: Colour) -> None:
-        self.draw.ellipse(self.at(x - wide, y - high, x + wide, y + high), fill=colour)
-
-    def shape(self, points: Sequence[Point], colour: Colour) -> None:
-        self.draw.polygon([(self.at(x)[0], self.at(y)[0]) for x, y in points], fill=colour)
-
-    def curve(self, x: float, y: float, wide: float, bend: float, width: float, colour: Colour = _BROWN) -> None:
-        """A stroke with round ends that hangs by `bend` in its middle, or arches if that is negative."""
-        line = [(x + wide * t, y + bend * (1 - t * t)) for t in (step / 12 - 1 for step in range(25))]
-        self.shape(_ribbon(line, width), colour)
-        for end in (line[0], line[-1]):
-            self.disc(*end, width / 2, colour)
-
-    def bar(self, start: Point, end: Point, width: float, colour: Colour = _BROWN) -> None:
-        self.shape(_capsule(start, end, width / 2), colour)
-
-    def grin(self, y: float, wide: float, high: float) -> None:
-        """An open laughing mouth with teeth and tongue."""
-        arc = [(wide * math.cos(a), y + high * math.sin(a)) for a in (math.pi * s / 30 for s in range(31))]
-        self.shape(arc, (116, 26, 30))
-        tongue = [(x * 0.62, max(y + high * 0.55, point)) for x, point in arc]
-        self.shape(tongue, (245, 96, 106))
-        teeth = [(x * 0.94, min(y + high * 0.26, point)) for x, point in arc]
-        self.shape(teeth, WHITE)
-
-
-def _calm(pen: _Pen) -> None:
-    for x in (-0.36, 0.36):
-        pen.curve(x, -0.14, 0.19, 0.1, 0.09)
-    pen.curve(0, 0.3, 0.3, 0.14, 0.09)
-
-
-def _happy(pen: _Pen) -> None:
-    for x in (-0.36, 0.36):
-        pen.curve(x, -0.06, 0.17, -0.2, 0.1)
-        pen.disc(x * 1.6, 0.2, 0.14, (255, 160, 90))
-    pen.grin(0.1, 0.5, 0.56)
-
-
-def _love(pen: _Pen) -> None:
-    for x in (-0.4, 0.4):
-        pen.shape([(x + px * 0.33, -0.16 + py * 0.33) for px, py in OUTLINES["heart"][0]], (232, 40, 76))
-    pen.grin(0.22, 0.42, 0.42)
-
-
-def _laughing(pen: _Pen) -> None:
-    for side in (-1, 1):
-        pen.bar((side * 0.55, -0.32), (side * 0.24, -0.17), 0.1)
-        pen.bar((side * 0.55, -0.02), (side * 0.24, -0.17), 0.1)
-    pen.grin(0.08, 0.56, 0.64)
-    for side in (-1, 1):
-        tear = [(side * 0.7 + x * 0.24, 0.16 + y * 0.26) for x, y in OUTLINES["drop"][0]]
-        pen.shape(tear, (86, 180, 255))
-
-
-def _cool(pen: _Pen) -> None:
-    pen.bar((-0.82, -0.28), (0.82, -0.28), 0.12, INK)
-    for side in (-1, 1):
-        glass = [
-            (side * 0.08, -0.3),
-            (side * 0.76, -0.3),
-            (side * 0.68, 0.06),
-            (side * 0.5, 0.16),
-            (side * 0.28, 0.12),
-            (side * 0.12, -0.06),
-        ]
-        pen.shape(glass, INK)
-        pen.bar((side * 0.4 - 0.12, 0.0), (side * 0.4 + 0.06, -0.2), 0.06, (120, 116, 150))
-    pen.curve(0.08, 0.42, 0.32, 0.14, 0.1)
-
-
-def _surprised(pen: _Pen) -> None:
-    for side in (-1, 1):
-        pen.disc(side * 0.36, -0.16, 0.22, WHITE)
-        pen.disc(side * 0.36, -0.16, 0.1, _BROWN)
-        pen.curve(side * 0.38, -0.5, 0.18, -0.12, 0.08)
-    pen.oval(0, 0.46, 0.21, 0.28, (116, 26, 30))
-
-
-def _sad(pen: _Pen) -> None:
-    brown = (34, 56, 104)
-    for side in (-1, 1):
-        pen.oval(side * 0.34, -0.06, 0.11, 0.15, brown)
-        pen.disc(side * 0.34 - 0.03, -0.12, 0.045, WHITE)
-        pen.bar((side * 0.52, -0.32), (side * 0.22, -0.44), 0.08, brown)
-    pen.curve(0, 0.58, 0.3, -0.2, 0.1, brown)
-    pen.shape([(-0.44 + x * 0.24, 0.32 + y * 0.26) for x, y in OUTLINES["drop"][0]], (30, 130, 240))
-
-
-def _angry(pen: _Pen) -> None:
-    dark = (84, 10, 16)
-    for side in (-1, 1):
-        pen.oval(side * 0.34, 0.0, 0.12, 0.15, dark)
-        pen.bar((side * 0.62, -0.36), (side * 0.16, -0.14), 0.12, dark)
-    pen.curve(0, 0.58, 0.34, -0.2, 0.11, dark)
-
-
-def _sleepy(pen: _Pen) -> None:
-    dark = (58, 44, 124)
-    for x in (-0.38, 0.38):
-        pen.curve(x, -0.1, 0.2, 0.13, 0.09, dark)
-    pen.oval(0.04, 0.4, 0.15, 0.18, dark)
-
-
-def _party(pen: _Pen) -> None:
-    for x in (-0.34, 0.34):
-        pen.oval(x, 0.02, 0.11, 0.15, _BROWN)
-        pen.disc(x - 0.03, -0.04, 0.045, WHITE)
-    pen.grin(0.3, 0.44, 0.42)
-    pen.shape([(-0.54, -0.34), (0.54, -0.34), (0.06, -0.99)], ROSE)
-    pen.bar((-0.26, -0.6), (0.32, -0.56), 0.12, WHITE)
-    pen.bar((-0.52, -0.34), (0.52, -0.34), 0.15, SKY)
-
-
-_FEATURES: dict[Emotion, Callable[[_Pen], None]] = {
-    Emotion.CALM: _calm,
-    Emotion.HAPPY: _happy,
-    Emotion.LOVE: _love,
-    Emotion.LAUGHING: _laughing,
-    Emotion.COOL: _cool,
-    Emotion.SURPRISED: _surprised,
-    Emotion.SAD: _sad,
-    Emotion.ANGRY: _angry,
-    Emotion.SLEEPY: _sleepy,
-    Emotion.PARTY: _party,
-}
-
-
-def _mixed(one: Colour, other: Colour, share: float) -> Colour:
+def mixed(one: Colour, other: Colour, share: float) -> Colour:
     """The first colour with a share of the other."""
     red, green, blue = (round(a + (b - a) * share) for a, b in zip(one, other, strict=True))
     return red, green, blue
