@@ -14,6 +14,7 @@ import pytest
 from pack_stage import Stage, settings_for, staged
 
 from posthouse.bootstrap import migrate, open_store
+from posthouse.ports.store import SessionFilter
 from posthouse.settings import Settings, StoreSection
 
 Ask = Callable[[str], Awaitable[list[tuple[Any, ...]]]]
@@ -218,6 +219,17 @@ async def test_a_row_without_a_state_does_not_stop_the_adoption(database: Databa
     await migrate(database.settings)
     found = await database.run('SELECT flow_kind FROM sessions ORDER BY "credits spent"')
     assert found == [("pack",), ("single",)]
+    store, _ = open_store(database.settings)
+    await store.open()
+    try:
+        listed = await store.sessions.find(SessionFilter(live=False))
+    finally:
+        await store.close()
+    assert {record.id: record.state for record in listed} == {
+        UUID.format(1): "wait_pack_approval",
+        UUID.format(2): "",
+    }
+    assert all(isinstance(record.updated_at, float) for record in listed)
 
 
 # -- environments -------------------------------------------------------------------------------------------------

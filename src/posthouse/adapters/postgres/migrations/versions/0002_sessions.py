@@ -31,6 +31,9 @@ COLUMNS = {
     "expires_at": "timestamptz",
 }
 
+REQUIRED = " NOT NULL DEFAULT "
+DEFAULTS = {name: what.partition(REQUIRED)[2] for name, what in COLUMNS.items() if REQUIRED in what}
+
 STATEMENTS = [
     # Rows are updated in place with each press; the free space keeps them on their pages.
     "CREATE TABLE IF NOT EXISTS sessions (id text PRIMARY KEY) WITH (fillfactor = 70)",
@@ -63,6 +66,9 @@ STATEMENTS = [
      WHERE flow_kind IS NULL
     """,
     "ALTER TABLE sessions ALTER COLUMN flow_kind SET NOT NULL",
+    # An adopted table may leave empty what ours does not.
+    f"UPDATE sessions SET {', '.join(f'{name} = coalesce({name}, {default})' for name, default in DEFAULTS.items())}"
+    f" WHERE {' OR '.join(f'{name} IS NULL' for name in DEFAULTS)}",
     "CREATE INDEX IF NOT EXISTS idx_sessions_flow_active"
     " ON sessions (user_id, env, flow_kind, is_active, updated_at DESC)",
     "CREATE INDEX IF NOT EXISTS idx_sessions_lookup ON sessions (id, user_id, env, flow_kind)",
