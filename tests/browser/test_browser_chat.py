@@ -2,11 +2,12 @@
 
 from __future__ import annotations
 
+import re
 from collections.abc import Awaitable, Callable
 
 import pytest
 from browser_stage import Stage, picture
-from playwright.async_api import Page, expect
+from playwright.async_api import Locator, Page, expect
 
 from posthouse.testing.town import Person
 
@@ -17,6 +18,11 @@ Keep = Callable[[str], Awaitable[None]]
 async def say(page: Page, text: str) -> None:
     await page.get_by_label("Message", exact=True).fill(text)
     await page.keyboard.press("Enter")
+
+
+def said(page: Page, text: str) -> Locator:
+    """What a message says, to the letter. The whole bubble goes on with its time: "hay 1" at 19:31 has "hay 119"."""
+    return page.locator("article .text", has_text=re.compile(f"^{re.escape(text)}$"))
 
 
 async def test_a_stranger_gives_a_name_finds_a_bot_and_talks(page: Page, stage: Stage, keep: Keep) -> None:
@@ -168,17 +174,17 @@ async def test_search_finds_a_message_and_goes_to_it(chat: Page, stage: Stage, a
     await expect(chat.locator("article", has_text="The needle is here")).to_be_in_viewport()
     await keep("search")
     await chat.get_by_role("button", name="Go to the end").click()
-    await expect(chat.locator("article", has_text="hay 119")).to_be_in_viewport()
+    await expect(said(chat, "hay 119")).to_be_in_viewport()
 
 
 async def test_new_messages_do_not_move_what_is_being_read(chat: Page, stage: Stage, ann: Person) -> None:
     """Away from the end the place is held, older pages come in above it, and a button counts what is new."""
     for number in range(150):
         await stage.bot.send_message(ann.id, f"line {number}")
-    await expect(chat.locator("article", has_text="line 149")).to_be_in_viewport()
-    await chat.locator("article", has_text="line 110").scroll_into_view_if_needed()
-    reading = chat.locator("article", has_text="line 110")
-    await expect(chat.locator("article", has_text="line 60")).to_have_count(1)
+    await expect(said(chat, "line 149")).to_be_in_viewport()
+    await said(chat, "line 110").scroll_into_view_if_needed()
+    reading = said(chat, "line 110")
+    await expect(said(chat, "line 60")).to_have_count(1)
     before = await reading.bounding_box()
     await stage.bot.send_message(ann.id, "news")
     await expect(chat.get_by_role("button", name="1 new messages")).to_be_visible()
