@@ -23,12 +23,12 @@ from posthouse.simulator.billing import Billing
 from posthouse.simulator.bot_api import BotApi, Receive, Scope, Send, cut_connection
 from posthouse.simulator.clock import Clock, MovableClock
 from posthouse.simulator.closing import PollClosing
-from posthouse.simulator.control import control_app
+from posthouse.simulator.control import site_of
 from posthouse.simulator.control.finder import PREFIX
+from posthouse.simulator.control.site import Site
 from posthouse.simulator.delivery import Webhooks
 from posthouse.simulator.floods import Profile
 from posthouse.simulator.page import Page
-from posthouse.simulator.scenarios.recorder import Recorder
 from posthouse.simulator.state.town_file import TownFile
 from posthouse.simulator.world import World
 
@@ -146,9 +146,9 @@ class _App:
         self.page = Page()
 
     @cached_property
-    def control(self) -> Recorder:
+    def control(self) -> Site:
         """Made when it is first asked for: its routes take a tenth of a second, and many tests ask nothing of them."""
-        return control_app(self.world)
+        return site_of(self.world)
 
     async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
         path: str = scope["path"]

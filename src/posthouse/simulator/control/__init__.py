@@ -6,6 +6,8 @@ when its (real) time is over. The OpenAPI document is at `/sim/v1/openapi.json`.
 
 from __future__ import annotations
 
+from functools import cache
+
 from fastapi import FastAPI, Request
 from fastapi.responses import JSONResponse
 
@@ -28,10 +30,10 @@ from posthouse.simulator.control.payments import routes_of_payments
 from posthouse.simulator.control.people import routes_of_people
 from posthouse.simulator.control.rules import routes_of_rules
 from posthouse.simulator.control.scenarios import routes_of_scenarios
+from posthouse.simulator.control.site import Site
 from posthouse.simulator.control.state import routes_of_state
 from posthouse.simulator.people.impossible import Impossible
 from posthouse.simulator.refusals import Refusal
-from posthouse.simulator.scenarios.recorder import Recorder
 from posthouse.simulator.world import World
 
 ROUTES = (
@@ -54,11 +56,17 @@ ROUTES = (
     routes_of_state,
     routes_of_coverage,
     routes_of_the_page,
+    routes_of_scenarios,
 )
 
 
-def control_app(world: World) -> Recorder:
-    """The application for one world, with the recorder of scenarios before it."""
+def site_of(world: World) -> Site:
+    """The control API of one world."""
+    return Site.of(world, _application(), PREFIX)
+
+
+@cache
+def _application() -> FastAPI:
     app = FastAPI(
         title="Posthouse simulator",
         summary="People, faults and the journal of a simulated Telegram.",
@@ -68,12 +76,10 @@ def control_app(world: World) -> Recorder:
         redoc_url=None,
     )
     for routes_of in ROUTES:
-        app.include_router(routes_of(world), prefix=PREFIX)
-    recorder = Recorder(app, world, PREFIX)
-    app.include_router(routes_of_scenarios(world, recorder), prefix=PREFIX)
+        app.include_router(routes_of(), prefix=PREFIX)
     app.add_exception_handler(Impossible, _conflict)
     app.add_exception_handler(Refusal, _refused)
-    return recorder
+    return app
 
 
 async def _conflict(_: Request, error: Exception) -> JSONResponse:

@@ -11,19 +11,19 @@ from posthouse.simulator.bots import Bot
 from posthouse.simulator.chats import Chat, Message
 from posthouse.simulator.control.files import response_of
 from posthouse.simulator.control.finder import After, Finder, WithinS
+from posthouse.simulator.control.site import here
 from posthouse.simulator.formatting import render
 from posthouse.simulator.people import buttons, groups, writing
-from posthouse.simulator.world import World
 
 
-def routes_of_chats(world: World) -> APIRouter:
+def routes_of_chats() -> APIRouter:
     routes = APIRouter(prefix="/chats", tags=["chats"])
-    find = Finder(world)
+    find = Finder()
 
     @routes.get("")
     async def list_chats() -> list[str]:
         """The refs of all chats."""
-        return list(world.town.chats)
+        return list(here().town.chats)
 
     @routes.get("/{ref}")
     async def read_chat(ref: str) -> views.Chat:
@@ -47,7 +47,7 @@ def routes_of_chats(world: World) -> APIRouter:
         """
 
         def look() -> Message | bool | None:
-            chat = world.town.chats.get(ref)
+            chat = here().town.chats.get(ref)
             shown = [] if chat is None else _bot_messages(chat, after)
             if absent:
                 return None if any((text or "") in message.text for message in shown) else True
@@ -55,7 +55,7 @@ def routes_of_chats(world: World) -> APIRouter:
                 shown = [m for m in shown if m.media is not None and m.media.kind == media]
             return _awaited(shown, text, count, frozenset(button or ()))
 
-        found = await world.journal.wait_until(look, within_s)
+        found = await here().journal.wait_until(look, within_s)
         message = views.of_message(found) if isinstance(found, Message) else None
         return views.Seen(found=found is not None, message=message, chat=find.view(ref))
 
@@ -68,7 +68,7 @@ def routes_of_chats(world: World) -> APIRouter:
         as_chat = None if saying.as_chat is None else find.chat(saying.as_chat)
         text, entities = render(saying.text, saying.parse_mode, saying.entities)
         message = writing.say(
-            world.town,
+            here().town,
             person,
             chat,
             text,
@@ -89,7 +89,7 @@ def routes_of_chats(world: World) -> APIRouter:
     async def edit(ref: str, message_id: int, rewording: views.Rewording) -> views.Message:
         message = find.message(find.chat(ref), message_id)
         text, entities = render(rewording.text, rewording.parse_mode, rewording.entities)
-        writing.edit(world.town, find.person(rewording.person), message, text, entities=entities)
+        writing.edit(here().town, find.person(rewording.person), message, text, entities=entities)
         return views.of_message(message)
 
     @routes.post("/{ref}/presses")
@@ -100,7 +100,7 @@ def routes_of_chats(world: World) -> APIRouter:
         message, button = buttons.find_button(
             find.chat(ref), text=press.text, data=press.callback_data, message_id=press.message
         )
-        return views.Query.model_validate(buttons.press(world.town, find.person(press.person), message, button))
+        return views.Query.model_validate(buttons.press(here().town, find.person(press.person), message, button))
 
     @routes.put("/{ref}/blocked")
     async def block(ref: str, blocking: views.Blocking) -> views.Chat:
@@ -108,7 +108,7 @@ def routes_of_chats(world: World) -> APIRouter:
         chat = find.chat(ref, opened=True)
         if not chat.is_private:
             raise HTTPException(409, "only the bot of a private chat can be blocked")
-        groups.set_blocked(world.town, chat, blocking.blocked)
+        groups.set_blocked(here().town, chat, blocking.blocked)
         return find.view(ref)
 
     return routes

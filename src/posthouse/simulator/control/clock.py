@@ -9,6 +9,7 @@ from fastapi import APIRouter, HTTPException
 
 from posthouse.simulator import views
 from posthouse.simulator.clock import MovableClock
+from posthouse.simulator.control.site import here, site
 from posthouse.simulator.world import World
 
 REST_IN_ALL_S = 30.0
@@ -18,13 +19,12 @@ TURNS_TO_BEGIN = 8
 """Turns of the loop from a sleeper's end to the delivery that it waited for."""
 
 
-def routes_of_the_clock(world: World) -> APIRouter:
+def routes_of_the_clock() -> APIRouter:
     routes = APIRouter(tags=["clock"])
-    moving = asyncio.Lock()
 
     @routes.get("/clock")
     async def read_clock() -> views.Clock:
-        return _view(world)
+        return _view(here())
 
     @routes.post("/clock")
     async def move_clock(move: views.Move) -> views.Clock:
@@ -32,18 +32,18 @@ def routes_of_the_clock(world: World) -> APIRouter:
 
         What falls due on the way happens at its own moment: retries, lifetimes, long polls. Time never goes back.
         """
-        clock = world.clock
+        clock = here().clock
         if not isinstance(clock, MovableClock):
             raise HTTPException(409, "this simulator was started on a clock that cannot be moved")
-        async with moving:
+        async with site().moving:
             target = _target(clock, move)
             if move.rate is not None or move.real:
                 clock.set(clock.now(), 1.0 if move.real else move.rate or 0.0)
             if target is not None:
-                await _walk(world, clock, target, move.rest_s)
-            world.changes += 1
-            world.journal.record("clock.moved", text=f"{clock.now():.3f}, {clock.rate:g} times real speed")
-        return _view(world)
+                await _walk(here(), clock, target, move.rest_s)
+            here().changes += 1
+            here().journal.record("clock.moved", text=f"{clock.now():.3f}, {clock.rate:g} times real speed")
+        return _view(here())
 
     return routes
 

@@ -6,10 +6,9 @@ from fastapi import APIRouter
 
 from posthouse.simulator import views
 from posthouse.simulator.coverage import measure_coverage
-from posthouse.simulator.world import World
 
 
-def routes_of_coverage(_: World) -> APIRouter:
+def routes_of_coverage() -> APIRouter:
     routes = APIRouter(tags=["coverage"])
 
     @routes.get("/coverage")

@@ -11,13 +11,13 @@ from fastapi import APIRouter, Query
 from posthouse.simulator import views
 from posthouse.simulator.bots import Bot
 from posthouse.simulator.control.finder import LISTED_MAX, After, Finder, WithinS
+from posthouse.simulator.control.site import here
 from posthouse.simulator.deliveries import DeliveryRecord
-from posthouse.simulator.world import World
 
 
-def routes_of_deliveries(world: World) -> APIRouter:
+def routes_of_deliveries() -> APIRouter:
     routes = APIRouter(tags=["deliveries"])
-    find = Finder(world)
+    find = Finder()
 
     @routes.get("/deliveries")
     async def list_deliveries(
@@ -34,14 +34,14 @@ def routes_of_deliveries(world: World) -> APIRouter:
         def select() -> list[DeliveryRecord]:
             return [
                 record
-                for record in world.deliveries.records
+                for record in here().deliveries.records
                 if record.seq > after
                 and bot in (None, record.bot_id)
                 and update_id in (None, record.update_id)
                 and outcome in (None, record.outcome)
             ]
 
-        await world.journal.wait_until(lambda: True if len(select()) >= count else None, within_s)
+        await here().journal.wait_until(lambda: True if len(select()) >= count else None, within_s)
         return [views.Delivery.model_validate(record) for record in select()[-limit:]]
 
     @routes.get("/updates")

@@ -8,15 +8,15 @@ from urllib.parse import quote
 from fastapi import APIRouter, HTTPException, Query, Response
 
 from posthouse.simulator import views
+from posthouse.simulator.control.site import here
 from posthouse.simulator.files import File
 from posthouse.simulator.media import FileMedia
-from posthouse.simulator.world import World
 
 _AS_THEY_ARE = ("image/jpeg", "image/png", "image/webp", "image/gif", "audio/", "video/", "application/pdf")
 """Types that a browser may show in place; anything else (a page, a script, an SVG) is only saved."""
 
 
-def routes_of_files(world: World) -> APIRouter:
+def routes_of_files() -> APIRouter:
     routes = APIRouter(prefix="/files", tags=["files"])
 
     @routes.get("/{unique_id}", response_class=Response)
@@ -24,7 +24,7 @@ def routes_of_files(world: World) -> APIRouter:
         unique_id: str, save: Annotated[bool, Query(description="As a download under its name.")] = False
     ) -> Response:
         """A file by its `file_unique_id`; a photo in one size, a thumbnail likewise."""
-        file = world.town.files.files.get(unique_id)
+        file = here().town.files.files.get(unique_id)
         if file is None:
             raise HTTPException(404, f"no file {unique_id}")
         return response_of(file, save=save)
@@ -32,7 +32,7 @@ def routes_of_files(world: World) -> APIRouter:
     return routes
 
 
-def routes_of_stickers(world: World) -> APIRouter:
+def routes_of_stickers() -> APIRouter:
     routes = APIRouter(prefix="/sticker_sets", tags=["files"])
 
     @routes.get("")
@@ -45,7 +45,7 @@ def routes_of_stickers(world: World) -> APIRouter:
                 type=stickers.kind,
                 stickers=[views.of_file(FileMedia(sticker.file)) for sticker in stickers.stickers],
             )
-            for stickers in world.town.stickers.sets.values()
+            for stickers in here().town.stickers.sets.values()
         ]
 
     return routes

@@ -9,8 +9,8 @@ from fastapi import HTTPException, Query
 from posthouse.simulator import views
 from posthouse.simulator.bots import Bot
 from posthouse.simulator.chats import Chat, Message, Person
+from posthouse.simulator.control.site import here
 from posthouse.simulator.files import File
-from posthouse.simulator.world import World
 
 PREFIX = "/sim/v1"
 WAIT_MAX_S = 300.0
@@ -23,32 +23,29 @@ After = Annotated[int, Query(ge=0, description="A cursor; only what is younger c
 class Finder:
     """Looks things up for a request, or answers 404 with what was asked for."""
 
-    def __init__(self, world: World) -> None:
-        self.world = world
-
     def bot(self, bot_id: int) -> Bot:
-        bot = self.world.town.bots.get(bot_id)
+        bot = here().town.bots.get(bot_id)
         if bot is None:
             raise HTTPException(404, f"no bot {bot_id}; it appears with its first call, or POST {PREFIX}/bots")
         return bot
 
     def person(self, person_id: int) -> Person:
-        person = self.world.town.people.get(person_id)
+        person = here().town.people.get(person_id)
         if person is None:
             raise HTTPException(404, f"nobody has the id {person_id}")
         return person
 
     def user(self, user_id: int) -> Bot | Person:
         """The bot or person of this id."""
-        return self.world.town.bots.get(user_id) or self.person(user_id)
+        return here().town.bots.get(user_id) or self.person(user_id)
 
     def chat(self, ref: str, *, opened: bool = False) -> Chat:
         """The chat of this ref; a private chat is opened on request when both sides exist."""
-        chat = self.world.town.chats.get(ref)
+        chat = here().town.chats.get(ref)
         if chat is None and opened and ":" in ref:
             bot_id, _, person_id = ref.partition(":")
             if bot_id.isdecimal() and person_id.isdecimal():
-                return self.world.town.private_chat(self.bot(int(bot_id)), self.person(int(person_id)))
+                return here().town.private_chat(self.bot(int(bot_id)), self.person(int(person_id)))
         if chat is None:
             raise HTTPException(404, f"no chat {ref!r}; a private chat is <bot id>:<person id>")
         return chat
@@ -66,10 +63,10 @@ class Finder:
 
     def view(self, ref: str) -> views.Chat:
         """The chat as people see it; a private chat that nobody has opened looks empty."""
-        chat = self.world.town.chats.get(ref)
-        cursor = self.world.journal.seq
+        chat = here().town.chats.get(ref)
+        cursor = here().journal.seq
         if chat is not None:
-            return views.of_chat(chat, cursor, self.world.clock.now())
+            return views.of_chat(chat, cursor, here().clock.now())
         if ":" not in ref:
             self.chat(ref)
         return views.Chat(ref=ref, id=0, kind="private", bots=[], people=[], cursor=cursor)

@@ -7,14 +7,14 @@ from fastapi import APIRouter, HTTPException
 from posthouse.simulator import views
 from posthouse.simulator.chats import Chat
 from posthouse.simulator.control.finder import Finder
+from posthouse.simulator.control.site import here
 from posthouse.simulator.people import settings, topics
 from posthouse.simulator.topics import GENERAL_ID, Topic
-from posthouse.simulator.world import World
 
 
-def routes_of_groups(world: World) -> APIRouter:
+def routes_of_groups() -> APIRouter:
     routes = APIRouter(prefix="/chats/{ref}", tags=["groups"])
-    find = Finder(world)
+    find = Finder()
 
     @routes.patch("")
     async def change_chat(ref: str, change: views.ChatChange) -> views.Chat:
@@ -24,7 +24,7 @@ def routes_of_groups(world: World) -> APIRouter:
             wanted["permissions"] = frozenset(change.permissions)
         if change.linked is not None:
             wanted["linked"] = find.chat(change.linked)
-        settings.change(world.town, find.person(change.person), find.chat(ref), settings.Change(**wanted))
+        settings.change(here().town, find.person(change.person), find.chat(ref), settings.Change(**wanted))
         return find.view(ref)
 
     @routes.get("/topics")
@@ -35,7 +35,7 @@ def routes_of_groups(world: World) -> APIRouter:
 
     @routes.post("/topics")
     async def open_topic(ref: str, new: views.NewTopic) -> views.Topic:
-        topic = topics.open_topic(world.town, find.person(new.person), find.chat(ref), new.name, new.icon_color)
+        topic = topics.open_topic(here().town, find.person(new.person), find.chat(ref), new.name, new.icon_color)
         return views.Topic.model_validate(topic)
 
     @routes.patch("/topics/{topic_id}")
@@ -43,15 +43,15 @@ def routes_of_groups(world: World) -> APIRouter:
         chat, person = find.chat(ref), find.person(change.person)
         topic = _topic(chat, topic_id)
         if change.name is not None:
-            topics.rename(world.town, person, chat, topic, change.name)
+            topics.rename(here().town, person, chat, topic, change.name)
         if change.closed is not None:
-            topics.set_closed(world.town, person, chat, topic, change.closed)
+            topics.set_closed(here().town, person, chat, topic, change.closed)
         return views.Topic.model_validate(topic)
 
     @routes.delete("/topics/{topic_id}")
     async def delete_topic(ref: str, topic_id: int, person: int) -> None:
         chat = find.chat(ref)
-        topics.delete(world.town, find.person(person), chat, _topic(chat, topic_id))
+        topics.delete(here().town, find.person(person), chat, _topic(chat, topic_id))
 
     @routes.get("/commands")
     async def list_commands(ref: str, person: int) -> list[views.Commands]:

@@ -11,6 +11,7 @@ from fastapi.responses import StreamingResponse
 
 from posthouse.simulator import views
 from posthouse.simulator.control.finder import LISTED_MAX, After, WithinS
+from posthouse.simulator.control.site import here
 from posthouse.simulator.world import CallRecord, World
 
 
@@ -22,7 +23,7 @@ class _Numbered(Protocol):
 R = TypeVar("R", bound=_Numbered)
 
 
-def routes_of_the_journal(world: World) -> APIRouter:
+def routes_of_the_journal() -> APIRouter:
     routes = APIRouter(tags=["journal"])
 
     @routes.get("/events")
@@ -35,10 +36,10 @@ def routes_of_the_journal(world: World) -> APIRouter:
         """Events after a cursor; with `within_s`, wait for the first."""
 
         def look() -> list[Any] | None:
-            return [e for e in world.journal.after(after) if kind in (None, e.kind)][:limit] or None
+            return [e for e in here().journal.after(after) if kind in (None, e.kind)][:limit] or None
 
-        found = await world.journal.wait_until(look, within_s) or []
-        cursor = found[-1].seq if found else max(after, world.journal.seq)
+        found = await here().journal.wait_until(look, within_s) or []
+        cursor = found[-1].seq if found else max(after, here().journal.seq)
         return views.Events(events=[views.Event.model_validate(e) for e in found], cursor=cursor)
 
     @routes.get("/events/stream")
@@ -51,7 +52,7 @@ def routes_of_the_journal(world: World) -> APIRouter:
 
         Those have the event names `call` and `delivery`, and no id: theirs is the `seq` in the data.
         """
-        stream = _stream(world, after, calls_after, deliveries_after)
+        stream = _stream(here(), after, calls_after, deliveries_after)
         return StreamingResponse(stream, media_type="text/event-stream")
 
     @routes.get("/calls")
@@ -68,24 +69,24 @@ def routes_of_the_journal(world: World) -> APIRouter:
         def select() -> list[CallRecord]:
             return [
                 call
-                for call in world.calls.records
+                for call in here().calls.records
                 if call.seq > after
                 and (method is None or call.method.lower() == method.lower())
                 and bot in (None, call.bot_id)
                 and chat in (None, call.chat_id)
             ]
 
-        await world.journal.wait_until(lambda: True if len(select()) >= count else None, within_s)
+        await here().journal.wait_until(lambda: True if len(select()) >= count else None, within_s)
         return [views.Call.model_validate(call) for call in select()]
 
     @routes.get("/counters")
     async def read_counters() -> views.Counters:
         return views.Counters(
-            calls=world.calls.counts,
-            events=world.journal.counts,
-            pending={bot.id: len(bot.queue) for bot in world.town.bots.values()},
-            people=len(world.town.people),
-            chats=len(world.town.chats),
+            calls=here().calls.counts,
+            events=here().journal.counts,
+            pending={bot.id: len(bot.queue) for bot in here().town.bots.values()},
+            people=len(here().town.people),
+            chats=len(here().town.chats),
         )
 
     return routes

@@ -8,6 +8,7 @@ from fastapi import APIRouter, Form, HTTPException, UploadFile
 
 from posthouse.simulator import views
 from posthouse.simulator.control.finder import Finder
+from posthouse.simulator.control.site import here
 from posthouse.simulator.files import PHOTO_BYTES_MAX, UPLOAD_BYTES_MAX, File
 from posthouse.simulator.media import Fact, FileMedia, contact, location, venue
 from posthouse.simulator.methods.sources import checked
@@ -22,9 +23,9 @@ from posthouse.simulator.world import World
 Kind = Literal["photo", "document", "audio", "voice", "video", "video_note", "animation", "sticker"]
 
 
-def routes_of_media(world: World) -> APIRouter:
+def routes_of_media() -> APIRouter:
     routes = APIRouter(prefix="/chats", tags=["media"])
-    find = Finder(world)
+    find = Finder()
 
     @routes.post("/{ref}/media")
     async def send_files(
@@ -42,15 +43,17 @@ def routes_of_media(world: World) -> APIRouter:
         """A person sends files; several become an album."""
         sender, chat = find.person(person), find.chat(ref, opened=True)
         replied = None if reply_to is None else find.message(chat, reply_to)
-        kept = [_known(world, file)] if file else []
-        kept += [await _shelve(world, kind, upload, duration_s) for upload in files or []]
+        kept = [_known(here(), file)] if file else []
+        kept += [await _shelve(here(), kind, upload, duration_s) for upload in files or []]
         if not kept:
             raise HTTPException(422, "nothing to send: give files, or a file of the town")
         media = [FileMedia(one, spoiler=spoiler) for one in kept]
         if len(media) == 1:
-            sent = [acts.send(world.town, sender, chat, media[0], caption=caption, reply_to=replied, thread_id=thread)]
+            sent = [acts.send(here().town, sender, chat, media[0], caption=caption, reply_to=replied, thread_id=thread)]
         else:
-            sent = acts.send_album(world.town, sender, chat, media, caption=caption, reply_to=replied, thread_id=thread)
+            sent = acts.send_album(
+                here().town, sender, chat, media, caption=caption, reply_to=replied, thread_id=thread
+            )
         return [views.of_message(message) for message in sent]
 
     @routes.post("/{ref}/places")
@@ -60,7 +63,7 @@ def routes_of_media(world: World) -> APIRouter:
         replied = None if place.reply_to is None else find.message(chat, place.reply_to)
         sender = find.person(place.person)
         return views.of_message(
-            acts.send(world.town, sender, chat, _place(place), reply_to=replied, thread_id=place.thread)
+            acts.send(here().town, sender, chat, _place(place), reply_to=replied, thread_id=place.thread)
         )
 
     @routes.put("/{ref}/messages/{message_id}/place")
@@ -68,9 +71,9 @@ def routes_of_media(world: World) -> APIRouter:
         """A person's live location moves, or ends."""
         person, message = find.person(moving.person), find.message(find.chat(ref), message_id)
         if moving.place is None:
-            acts.stop_moving(world.town, person, message)
+            acts.stop_moving(here().town, person, message)
         else:
-            acts.move(world.town, person, message, moving.place.latitude, moving.place.longitude)
+            acts.move(here().town, person, message, moving.place.latitude, moving.place.longitude)
         return views.of_message(message)
 
     @routes.post("/{ref}/contacts")
@@ -83,26 +86,26 @@ def routes_of_media(world: World) -> APIRouter:
             last_name=card.last_name,
             user_id=person.id if card.own else 0,
         )
-        return views.of_message(acts.send(world.town, person, chat, media, reply_to=replied, thread_id=card.thread))
+        return views.of_message(acts.send(here().town, person, chat, media, reply_to=replied, thread_id=card.thread))
 
     @routes.post("/{ref}/dice")
     async def throw(ref: str, throw: views.Throw) -> views.Message:
         chat = find.chat(ref, opened=True)
         person = find.person(throw.person)
-        return views.of_message(acts.throw(world.town, person, chat, throw.emoji, thread_id=throw.thread))
+        return views.of_message(acts.throw(here().town, person, chat, throw.emoji, thread_id=throw.thread))
 
     @routes.post("/{ref}/messages/{message_id}/purchases")
     async def buy(ref: str, message_id: int, purchase: views.Purchase) -> views.Message:
         """A person pays for the media of a message with Stars."""
         message = find.message(find.chat(ref), message_id)
-        paid_media.buy(world.town, find.person(purchase.person), message)
+        paid_media.buy(here().town, find.person(purchase.person), message)
         return views.of_message(message)
 
     @routes.post("/{ref}/messages/{message_id}/votes")
     async def vote(ref: str, message_id: int, vote: views.Vote) -> views.Poll:
         """A person votes in a poll, changes the vote, or takes it back with no options."""
         message = find.message(find.chat(ref), message_id)
-        return views.of_poll(polls.vote(world.town, find.person(vote.person), message, vote.options))
+        return views.of_poll(polls.vote(here().town, find.person(vote.person), message, vote.options))
 
     return routes
 

@@ -9,21 +9,21 @@ from fastapi import APIRouter, HTTPException
 from posthouse.simulator import views
 from posthouse.simulator.chats import Chat
 from posthouse.simulator.control.finder import Finder
+from posthouse.simulator.control.site import here
 from posthouse.simulator.people import buttons, inline, opening, web_apps
 from posthouse.simulator.web_apps import PUBLIC_KEY
-from posthouse.simulator.world import World
 
 
-def routes_of_opening(world: World) -> APIRouter:
+def routes_of_opening() -> APIRouter:
     routes = APIRouter(tags=["opening"])
-    find = Finder(world)
+    find = Finder()
 
     @routes.post("/links")
     async def follow(following: views.Following) -> views.Opened:
         """Follow a link: to a bot (`?start=`, `?startgroup=`, `?startapp=`), a chat, an invitation, an invoice, or
         out of Telegram."""
         opened = opening.open_link(
-            world.town,
+            here().town,
             find.person(following.person),
             following.url,
             chat=None if following.chat is None else find.chat(following.chat),
@@ -35,34 +35,34 @@ def routes_of_opening(world: World) -> APIRouter:
     async def open_button(ref: str, press: views.ButtonOpening) -> views.Opened:
         """Press an inline button that does not call the bot: a link, pay, a Mini App, a login, inline mode."""
         message, button = buttons.find_button(find.chat(ref), text=press.text, data=None, message_id=press.message)
-        opened = opening.open_button(world.town, find.person(press.person), message, button, agreed=press.agreed)
+        opened = opening.open_button(here().town, find.person(press.person), message, button, agreed=press.agreed)
         return views.of_opened(opened)
 
     @routes.post("/inline_queries/{query_id}/button")
     async def open_results_button(query_id: str) -> views.Opened:
         """Press the button above the results of an inline query."""
-        query = world.town.queries.get(query_id)
+        query = here().town.queries.get(query_id)
         if query is None:
             raise HTTPException(404, f"no inline query {query_id}")
-        return views.of_opened(opening.open_results_button(world.town, query, inline.answer_of(world.town, query)))
+        return views.of_opened(opening.open_results_button(here().town, query, inline.answer_of(here().town, query)))
 
     @routes.post("/web_apps")
     async def open_web_app(asked: views.AppOpening) -> views.WebApp:
         """Open the Mini App of the bot's menu button, or with `text` of that button of the reply keyboard."""
         person, bot = find.person(asked.person), find.bot(asked.bot)
         if asked.text is None:
-            return views.of_launch(web_apps.open_from_menu(world.town, person, bot))
+            return views.of_launch(web_apps.open_from_menu(here().town, person, bot))
         chat = find.chat(f"{bot.id}:{person.id}")
         url = _keyboard_app(chat, asked.text)
-        return views.of_launch(web_apps.open_from_keyboard(world.town, person, chat, bot, asked.text, url))
+        return views.of_launch(web_apps.open_from_keyboard(here().town, person, chat, bot, asked.text, url))
 
     @routes.post("/web_apps/{launch_id}/data")
     async def send_data(launch_id: str, data: views.AppData) -> views.Message:
         """What `Telegram.WebApp.sendData` does in an app that was opened by a keyboard button."""
-        launch = world.town.web_apps.launches.get(launch_id)
+        launch = here().town.web_apps.launches.get(launch_id)
         if launch is None:
             raise HTTPException(404, f"no opened Mini App {launch_id!r}")
-        return views.of_message(web_apps.send_data(world.town, launch, data.data))
+        return views.of_message(web_apps.send_data(here().town, launch, data.data))
 
     @routes.get("/web_apps/key")
     async def read_key() -> views.WebAppKey:

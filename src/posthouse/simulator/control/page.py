@@ -19,6 +19,7 @@ from fastapi.responses import StreamingResponse
 from posthouse.simulator import views
 from posthouse.simulator.chats import Chat, Message, Person
 from posthouse.simulator.control.finder import After, Finder
+from posthouse.simulator.control.site import here
 from posthouse.simulator.control.traffic import calls_of, stream_calls, updates_of
 from posthouse.simulator.journal import Event
 from posthouse.simulator.moments import drafts_now
@@ -36,17 +37,17 @@ DIALOG_EVENTS = ("group.", "chat.", "member.", "person.blocked", "person.unblock
 Limit = Annotated[int, Query(ge=1, le=200)]
 
 
-def routes_of_the_page(world: World) -> APIRouter:
+def routes_of_the_page() -> APIRouter:
     routes = APIRouter(prefix="/page", tags=["page"])
-    find = Finder(world)
+    find = Finder()
 
     @routes.get("/people/{person_id}/dialogs")
     async def list_dialogs(person_id: int) -> views.Dialogs:
         """Every chat of a person, the newest first."""
         person = find.person(person_id)
-        dialogs = [views.of_dialog(chat, person) for chat in _chats_of(world, person)]
+        dialogs = [views.of_dialog(chat, person) for chat in _chats_of(here(), person)]
         dialogs.sort(key=lambda dialog: 0 if dialog.last is None else dialog.last.date, reverse=True)
-        return views.Dialogs(dialogs=dialogs, cursor=world.journal.seq)
+        return views.Dialogs(dialogs=dialogs, cursor=here().journal.seq)
 
     @routes.get("/people/{person_id}/messages")
     async def read_messages(
@@ -58,18 +59,20 @@ def routes_of_the_page(world: World) -> APIRouter:
     ) -> views.MessagePage:
         """Messages of a chat before or after one, else the newest. A private chat nobody has opened is empty."""
         person = find.person(person_id)
-        opened = world.town.chats.get(chat)
+        opened = here().town.chats.get(chat)
         if opened is None:
             find.view(chat)
-            return views.MessagePage(messages=[], more_before=False, more_after=False, read=0, cursor=world.journal.seq)
-        return _page(world, opened, person, before, after, limit)
+            return views.MessagePage(
+                messages=[], more_before=False, more_after=False, read=0, cursor=here().journal.seq
+            )
+        return _page(here(), opened, person, before, after, limit)
 
     @routes.get("/people/{person_id}/search")
     async def search(person_id: int, text: str, chat: str | None = None, limit: Limit = FOUND_MAX) -> views.Found:
         """Messages that contain the text, in one chat of the person or in all."""
         person = find.person(person_id)
         wanted = text.strip().casefold()
-        chats = _chats_of(world, person) if chat is None else [find.chat(chat)]
+        chats = _chats_of(here(), person) if chat is None else [find.chat(chat)]
         hits = [m for c in chats for m in c.visible() if wanted and wanted in m.text.casefold()]
         hits.sort(key=lambda message: (message.date, message.id), reverse=True)
         return views.Found(messages=[views.of_message(message) for message in hits[:limit]])
@@ -77,28 +80,28 @@ def routes_of_the_page(world: World) -> APIRouter:
     @routes.put("/people/{person_id}/read")
     async def mark_read(person_id: int, seen: views.Reading) -> None:
         """The person has seen the chat up to this message."""
-        reading.read(world.town, find.person(person_id), find.chat(seen.chat), seen.message)
+        reading.read(here().town, find.person(person_id), find.chat(seen.chat), seen.message)
 
     @routes.get("/people/{person_id}/stream")
     async def stream_changes(person_id: int, after: After = 0) -> StreamingResponse:
         """What this person can see happen, as server-sent events of `Change`; `reset` when the town began anew."""
-        return _events(_changes(world, find.person(person_id), after))
+        return _events(_changes(here(), find.person(person_id), after))
 
     @routes.get("/chats/{ref}/calls")
     async def read_calls(ref: str, limit: Limit = 100) -> views.Traffic:
         """The newest Bot API calls that have to do with a chat."""
-        calls = calls_of(world, ref, 0)[-limit:]
-        return views.Traffic(calls=[views.Call.model_validate(call) for call in calls], cursor=world.calls.seq)
+        calls = calls_of(here(), ref, 0)[-limit:]
+        return views.Traffic(calls=[views.Call.model_validate(call) for call in calls], cursor=here().calls.seq)
 
     @routes.get("/chats/{ref}/calls/stream")
     async def stream_traffic(ref: str, after: After = 0) -> StreamingResponse:
         """The same as they happen, as server-sent events of `Call`."""
-        return _events(stream_calls(world, ref, after, GATHER_S))
+        return _events(stream_calls(here(), ref, after, GATHER_S))
 
     @routes.get("/chats/{ref}/updates")
     async def read_updates(ref: str, limit: Limit = 100) -> views.ChatUpdates:
         """The newest updates about a chat, with the attempts to deliver them."""
-        return updates_of(world, ref, limit)
+        return updates_of(here(), ref, limit)
 
     return routes
 

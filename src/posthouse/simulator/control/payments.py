@@ -7,18 +7,18 @@ from fastapi import APIRouter, HTTPException
 from posthouse.simulator import payments as state
 from posthouse.simulator import views
 from posthouse.simulator.control.finder import Finder, WithinS
+from posthouse.simulator.control.site import here
 from posthouse.simulator.people import payments, subscriptions
-from posthouse.simulator.world import World
 
 
-def routes_of_payments(world: World) -> APIRouter:
+def routes_of_payments() -> APIRouter:
     routes = APIRouter(tags=["payments"])
-    find = Finder(world)
+    find = Finder()
 
     @routes.get("/invoices/{slug}")
     async def read_invoice(slug: str) -> views.Invoice:
         """An invoice by its slug, which ends its link."""
-        return views.of_invoice(payments.find_invoice(world.town, slug))
+        return views.of_invoice(payments.find_invoice(here().town, slug))
 
     @routes.get("/chats/{ref}/messages/{message_id}/invoice")
     async def read_invoice_of_message(ref: str, message_id: int) -> views.Invoice:
@@ -34,72 +34,72 @@ def routes_of_payments(world: World) -> APIRouter:
             message = find.message(find.chat(new.chat), new.message)
             invoice = payments.invoice_of(message)
         elif new.invoice is not None:
-            invoice = payments.find_invoice(world.town, new.invoice)
+            invoice = payments.find_invoice(here().town, new.invoice)
         elif new.bot is not None:
             invoice = payments.plain_invoice(
-                world.town, find.bot(new.bot), currency=new.currency, amount=new.amount, payload=new.payload
+                here().town, find.bot(new.bot), currency=new.currency, amount=new.amount, payload=new.payload
             )
         else:
             raise HTTPException(422, "say which invoice: chat and message, invoice (its link), or bot and amount")
         info = new.order_info.model_dump(exclude_none=True)
-        checkout = payments.check_out(world.town, person, invoice, message=message, tip=new.tip, order_info=info)
+        checkout = payments.check_out(here().town, person, invoice, message=message, tip=new.tip, order_info=info)
         return views.of_checkout(checkout)
 
     @routes.get("/checkouts/{checkout_id}")
     async def read_checkout(checkout_id: str, within_s: WithinS = 0) -> views.Checkout:
         """A checkout, once the bot has answered or the time is over."""
         checkout = _checkout(checkout_id)
-        await world.journal.wait_until(lambda: checkout.state not in state.WAITING_FOR_BOT or None, within_s)
+        await here().journal.wait_until(lambda: checkout.state not in state.WAITING_FOR_BOT or None, within_s)
         return views.of_checkout(checkout)
 
     @routes.post("/checkouts/{checkout_id}/shipping")
     async def choose_shipping(checkout_id: str, choice: views.ShippingChoice) -> views.Checkout:
         """Take one of the offered shipping options; then the bot is asked for its last word."""
         checkout = _checkout(checkout_id)
-        payments.choose_shipping(world.town, checkout, choice.option)
+        payments.choose_shipping(here().town, checkout, choice.option)
         return views.of_checkout(checkout)
 
     @routes.delete("/checkouts/{checkout_id}")
     async def cancel_checkout(checkout_id: str) -> views.Checkout:
         """Close the form without paying. No update tells the bot."""
         checkout = _checkout(checkout_id)
-        payments.cancel(world.town, checkout)
+        payments.cancel(here().town, checkout)
         return views.of_checkout(checkout)
 
     @routes.get("/people/{person_id}/stars")
     async def read_stars_of_person(person_id: int) -> views.Stars:
         person = find.person(person_id)
-        return views.stars_of(person.stars, world.town.payments.of_person(person), for_bot=False)
+        return views.stars_of(person.stars, here().town.payments.of_person(person), for_bot=False)
 
     @routes.post("/people/{person_id}/stars")
     async def top_up(person_id: int, added: views.StarsAdded) -> views.Stars:
         """Give a person Stars, or with a negative amount take them away."""
-        subscriptions.top_up(world.town, find.person(person_id), added.amount)
+        subscriptions.top_up(here().town, find.person(person_id), added.amount)
         return await read_stars_of_person(person_id)
 
     @routes.get("/bots/{bot_id}/stars")
     async def read_stars_of_bot(bot_id: int) -> views.Stars:
         bot = find.bot(bot_id)
-        return views.stars_of(bot.stars, world.town.payments.of_bot(bot), for_bot=True)
+        return views.stars_of(bot.stars, here().town.payments.of_bot(bot), for_bot=True)
 
     @routes.get("/people/{person_id}/subscriptions")
     async def list_subscriptions(person_id: int) -> list[views.Subscription]:
         person = find.person(person_id)
-        return [views.of_subscription(s) for s in world.town.payments.subscriptions.values() if s.person is person]
+        return [views.of_subscription(s) for s in here().town.payments.subscriptions.values() if s.person is person]
 
     @routes.put("/people/{person_id}/subscriptions/{charge_id}")
     async def change_subscription(
         person_id: int, charge_id: str, change: views.SubscriptionChange
     ) -> views.Subscription:
         """A person ends a subscription with its current period, or takes it up again."""
-        subscription = world.town.payments.subscriptions.get(charge_id)
+        subscription = here().town.payments.subscriptions.get(charge_id)
         if subscription is None or subscription.person is not find.person(person_id):
             raise HTTPException(404, f"no subscription {charge_id!r}")
-        subscriptions.set_canceled(world.town, subscription, change.canceled)
+        subscriptions.set_canceled(here().town, subscription, change.canceled)
         return views.of_subscription(subscription)
 
     def _checkout(checkout_id: str) -> state.Checkout:
-        checkout = world.town.payments.checkouts.get(checkout_id)
+        checkout = here().town.payments.checkouts.get(checkout_id)
         if checkout is None:
             raise HTTPException(404, f"no checkout {checkout_id!r}")
         return checkout

@@ -5,26 +5,26 @@ from __future__ import annotations
 from fastapi import APIRouter, HTTPException
 
 from posthouse.simulator import views
+from posthouse.simulator.control.site import here
 from posthouse.simulator.faults import KINDS
-from posthouse.simulator.world import World
 
 
-def routes_of_rules(world: World) -> APIRouter:
+def routes_of_rules() -> APIRouter:
     routes = APIRouter(tags=["rules"])
 
     @routes.post("/faults")
     async def add_fault(new: views.NewFault) -> views.Fault:
         try:
-            rule = world.faults.add(**new.model_dump())
+            rule = here().faults.add(**new.model_dump())
         except ValueError as error:
             raise HTTPException(422, str(error)) from None
-        world.changes += 1
-        world.journal.record("fault.added", bot_id=rule.bot_id, text=rule.kind, rule=rule.id, fault=rule.kind)
+        here().changes += 1
+        here().journal.record("fault.added", bot_id=rule.bot_id, text=rule.kind, rule=rule.id, fault=rule.kind)
         return views.Fault.model_validate(rule)
 
     @routes.get("/faults")
     async def list_faults() -> list[views.Fault]:
-        return [views.Fault.model_validate(rule) for rule in world.faults.rules.values()]
+        return [views.Fault.model_validate(rule) for rule in here().faults.rules.values()]
 
     @routes.get("/faults/kinds")
     async def list_fault_kinds() -> list[views.FaultKind]:
@@ -36,38 +36,38 @@ def routes_of_rules(world: World) -> APIRouter:
 
     @routes.delete("/faults/{rule_id}")
     async def remove_fault(rule_id: int) -> None:
-        world.faults.rules.pop(rule_id, None)
-        world.changes += 1
+        here().faults.rules.pop(rule_id, None)
+        here().changes += 1
 
     @routes.delete("/faults")
     async def clear_faults() -> None:
         """No rules, and no chat or bot that a rule has closed."""
-        world.faults.clear()
-        world.floods.forced.clear()
-        world.changes += 1
+        here().faults.clear()
+        here().floods.forced.clear()
+        here().changes += 1
 
     @routes.get("/limits")
     async def read_limits(bot: int | None = None, chat: int | None = None) -> views.Limits:
         """Every budget that was used, and why the last calls were refused."""
-        states = world.floods.states(world.clock.now())
+        states = here().floods.states(here().clock.now())
         return views.Limits(
-            profile=world.profile,
+            profile=here().profile,
             budgets=[
                 views.Budget.model_validate(state)
                 for state in states
                 if bot in (None, state.bot_id) and chat in (None, state.chat_id)
             ],
-            hits=[views.Hit.model_validate(hit) for hit in reversed(world.floods.hits) if bot in (None, hit.bot_id)],
+            hits=[views.Hit.model_validate(hit) for hit in reversed(here().floods.hits) if bot in (None, hit.bot_id)],
         )
 
     @routes.get("/settings")
     async def read_settings() -> views.Settings:
-        return views.Settings.model_validate(world.settings())
+        return views.Settings.model_validate(here().settings())
 
     @routes.put("/settings")
     async def change_settings(settings: views.Settings) -> views.Settings:
         """Switch limits and strictness; another profile begins with full budgets."""
-        world.change_settings(**settings.model_dump())
+        here().change_settings(**settings.model_dump())
         return settings
 
     return routes

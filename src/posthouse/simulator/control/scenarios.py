@@ -7,37 +7,37 @@ from typing import Annotated
 from fastapi import APIRouter, HTTPException, Query, Request, Response
 
 from posthouse.simulator import views
+from posthouse.simulator.control.site import here, site
 from posthouse.simulator.scenarios.recorder import Recorder, Recording
 from posthouse.simulator.scenarios.records import Scenario, ScenarioInvalid, read_scenario
 from posthouse.simulator.scenarios.replay import WITHIN_S, ReplayFailed, replay
-from posthouse.simulator.world import World
 
 YAML = "application/yaml"
 
 
-def routes_of_scenarios(world: World, recorder: Recorder) -> APIRouter:
+def routes_of_scenarios() -> APIRouter:
     routes = APIRouter(prefix="/scenario", tags=["scenarios"])
 
     @routes.post("/recording")
     async def start_recording(wanted: views.NewRecording | None = None) -> views.RecordingState:
         """Write down what is done from now on over this API; a recording that runs is thrown away."""
-        recorder.recording = Recording(world, (wanted or views.NewRecording()).name)
-        return _state(recorder)
+        site().recorder.recording = Recording(here(), (wanted or views.NewRecording()).name)
+        return _state(site().recorder)
 
     @routes.get("/recording")
     async def read_recording() -> views.RecordingState:
-        return _state(recorder)
+        return _state(site().recorder)
 
     @routes.get("/recording/file", response_class=Response)
     async def download_recording() -> Response:
         """What was recorded so far, as YAML; recording goes on."""
-        return Response(_recording(recorder).collect().to_yaml(), media_type=YAML)
+        return Response(_recording(site().recorder).collect().to_yaml(), media_type=YAML)
 
     @routes.delete("/recording", response_class=Response)
     async def stop_recording() -> Response:
         """Stop, and return what was recorded, as YAML."""
-        scenario = _recording(recorder).collect()
-        recorder.recording = None
+        scenario = _recording(site().recorder).collect()
+        site().recorder.recording = None
         return Response(scenario.to_yaml(), media_type=YAML)
 
     @routes.post("/replay", openapi_extra={"requestBody": {"content": {YAML: {"schema": {"type": "string"}}}}})

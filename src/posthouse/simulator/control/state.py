@@ -7,34 +7,33 @@ from typing import Annotated
 from fastapi import APIRouter, Body, HTTPException, Path, Response
 
 from posthouse.simulator import views
+from posthouse.simulator.control.site import here, site
 from posthouse.simulator.state.graph import Unsavable
 from posthouse.simulator.state.snapshots import Snapshot, TownUnreadable, restore, take
-from posthouse.simulator.world import World
 
 SNAPSHOTS_MAX = 50
 Name = Annotated[str, Path(min_length=1, max_length=100)]
 
 
-def routes_of_state(world: World) -> APIRouter:
+def routes_of_state() -> APIRouter:
     routes = APIRouter(tags=["state"])
-    kept: dict[str, Snapshot] = {}
 
     @routes.post("/reset")
     async def reset() -> None:
         """Forget everybody and everything; limits, strictness and snapshots stay."""
-        world.reset()
+        here().reset()
 
     @routes.post("/snapshot")
     async def take_snapshot(wanted: views.SnapshotName | None = None) -> views.Snapshot:
         """Keep the town as it is now under a name, in memory."""
         name = (wanted or views.SnapshotName()).name
-        if name not in kept and len(kept) >= SNAPSHOTS_MAX:
+        if name not in site().snapshots and len(site().snapshots) >= SNAPSHOTS_MAX:
             raise HTTPException(409, f"{SNAPSHOTS_MAX} snapshots are kept already; delete one")
         try:
-            kept[name] = take(world, name)
+            site().snapshots[name] = take(here(), name)
         except Unsavable as error:
             raise HTTPException(500, str(error)) from None
-        return _view(kept[name])
+        return _view(site().snapshots[name])
 
     @routes.post("/restore")
     async def restore_snapshot(wanted: views.SnapshotName | None = None) -> views.Snapshot:
@@ -45,7 +44,7 @@ def routes_of_state(world: World) -> APIRouter:
 
     @routes.get("/snapshots")
     async def list_snapshots() -> list[views.Snapshot]:
-        return [_view(snapshot) for snapshot in kept.values()]
+        return [_view(snapshot) for snapshot in site().snapshots.values()]
 
     @routes.get("/snapshots/{name}", response_class=Response)
     async def download_snapshot(name: Name) -> Response:
@@ -58,21 +57,21 @@ def routes_of_state(world: World) -> APIRouter:
     ) -> views.Snapshot:
         """Live in the town of this file from now on, and keep it under the name."""
         _restore(data)
-        kept[name] = take(world, name)
-        return _view(kept[name])
+        site().snapshots[name] = take(here(), name)
+        return _view(site().snapshots[name])
 
     @routes.delete("/snapshots/{name}")
     async def delete_snapshot(name: Name) -> None:
-        kept.pop(name, None)
+        site().snapshots.pop(name, None)
 
     def _kept(name: str) -> Snapshot:
-        if name not in kept:
-            raise HTTPException(404, f"no snapshot {name!r}; there are {', '.join(sorted(kept)) or 'none'}")
-        return kept[name]
+        if name not in site().snapshots:
+            raise HTTPException(404, f"no snapshot {name!r}; there are {', '.join(sorted(site().snapshots)) or 'none'}")
+        return site().snapshots[name]
 
     def _restore(data: bytes) -> None:
         try:
-            restore(world, data)
+            restore(here(), data)
         except TownUnreadable as error:
             raise HTTPException(422, str(error)) from None
 
