@@ -3,7 +3,11 @@ PYTHON ?= python3
 UV := $(CURDIR)/.uv/bin/uv
 export UV
 RUN := $(UV) run --frozen
-# Warnings are errors (pyproject.toml); two workers would fight over the two cores that the crash tests time.
+# Tests start hundreds of processes: what these import is compiled once, whatever the shell says.
+export PYTHONDONTWRITEBYTECODE :=
+# Warnings are errors (pyproject.toml). Most tests wait more than they reckon, so there are more workers than cores;
+# whoever is done takes from the others' queues. `make test WORKERS=0` runs them one after the other.
+WORKERS ?= 3
 PYTEST := $(RUN) pytest
 
 .DEFAULT_GOAL := help
@@ -21,7 +25,7 @@ $(UV):
 
 .PHONY: setup
 setup: $(UV)
-	@$(UV) sync --frozen --quiet
+	@$(UV) sync --frozen --quiet --compile-bytecode
 
 .PHONY: page
 page: setup ## the chat page of the simulator, built anew if its sources changed
@@ -38,7 +42,7 @@ demo: page-if-possible ## three bots and a small Telegram on this machine; peopl
 
 .PHONY: test
 test: page-if-possible ## the whole test suite, with a real PostgreSQL
-	@$(PYTEST) -q -m "not soak" $(TESTS)
+	@$(PYTEST) -q -n $(WORKERS) --dist worksteal -m "not soak" $(TESTS)
 
 .PHONY: soak
 soak: setup ## the long runs

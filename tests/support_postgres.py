@@ -38,6 +38,49 @@ INSTALLS = {"16": "pginstall", "18": "pginstall18"}
 TEMPLATE = "posthouse_template"
 START_S = 60.0
 
+ALONE = """
+    SELECT pg_terminate_backend(pid, 10000) FROM pg_stat_activity
+     WHERE datname = current_database() AND pid <> pg_backend_pid()
+"""
+# What a test may have changed besides rows, as one value: relations, columns, indexes, constraints, functions,
+# settings, and the table that says which migrations were made.
+SCHEMA = r"""
+    WITH mine AS (
+        SELECT oid, nspname FROM pg_namespace WHERE nspname NOT LIKE 'pg\_%' AND nspname <> 'information_schema'
+    )
+    SELECT md5(string_agg(line, E'\n' ORDER BY line)) FROM (
+        SELECT format('%s %s %s', relnamespace::regnamespace, relname, relkind) AS line
+          FROM pg_class WHERE relnamespace IN (SELECT oid FROM mine)
+        UNION ALL
+        SELECT format('%s %s %s %s', attrelid::regclass, attname, atttypid::regtype, attnotnull)
+          FROM pg_attribute JOIN pg_class c ON c.oid = attrelid
+         WHERE c.relnamespace IN (SELECT oid FROM mine) AND attnum > 0
+        UNION ALL SELECT indexdef FROM pg_indexes WHERE schemaname IN (SELECT nspname FROM mine)
+        UNION ALL SELECT pg_get_constraintdef(oid) FROM pg_constraint WHERE connamespace IN (SELECT oid FROM mine)
+        UNION ALL SELECT proname || md5(prosrc) FROM pg_proc WHERE pronamespace IN (SELECT oid FROM mine)
+        UNION ALL SELECT tgname FROM pg_trigger
+        UNION ALL SELECT array_to_string(setconfig, ',') FROM pg_db_role_setting s
+                   WHERE s.setdatabase = (SELECT oid FROM pg_database WHERE datname = current_database())
+        UNION ALL SELECT version_num FROM posthouse_version
+    ) lines
+"""
+# Small tables are deleted from: a table that is truncated gets new files.
+EMPTY = """
+    DO $$
+    DECLARE found record;
+    BEGIN
+        SET LOCAL session_replication_role = replica;
+        FOR found IN SELECT oid::regclass AS name, pg_relation_size(oid) AS bytes FROM pg_class
+                      WHERE relkind = 'r' AND relnamespace = 'public'::regnamespace AND relname <> 'posthouse_version'
+        LOOP
+            IF found.bytes > 65536 THEN EXECUTE format('TRUNCATE %s CASCADE', found.name);
+            ELSIF found.bytes > 0 THEN EXECUTE format('DELETE FROM %s', found.name);
+            END IF;
+        END LOOP;
+        PERFORM setval(seqrelid, seqstart, false) FROM pg_sequence;
+    END $$
+"""
+
 
 @dataclass
 class PostgresServer:
@@ -50,6 +93,8 @@ class PostgresServer:
     process: subprocess.Popen[bytes] | None = None
     guard: subprocess.Popen[bytes] | None = None
     _numbers: Iterator[int] = field(default_factory=lambda: count(1))
+    _emptied: list[str] = field(default_factory=list)
+    _schema: str | None = None
 
     @classmethod
     def create(cls, *, durable: bool = False, version: str = VERSION) -> PostgresServer:
@@ -138,15 +183,49 @@ class PostgresServer:
         """Make the database that every test's database is a copy of."""
         asyncio.run(self._execute(f"CREATE DATABASE {TEMPLATE}"))
         asyncio.run(migrate(self.url(TEMPLATE)))
+        self._schema = asyncio.run(self._schema_of(TEMPLATE))
 
-    def create_database(self, *, template: str = TEMPLATE) -> str:
-        """A new database, by default a migrated one; returns its name."""
+    async def _schema_of(self, name: str) -> str:
+        connection = await asyncpg.connect(self.url(name))
+        try:
+            return str(await connection.fetchval(SCHEMA))
+        finally:
+            await connection.close()
+
+    def create_database(self, *, template: str = TEMPLATE, fresh: bool = False) -> str:
+        """An empty database, by default a migrated one; returns its name.
+
+        An earlier test may have had it, unless it is to be `fresh`: statistics and the order of rows may tell.
+        """
+        if template == TEMPLATE and not fresh and self._emptied:
+            return self._emptied.pop()
         name = f"test_{next(self._numbers)}"
         asyncio.run(self._execute(f"CREATE DATABASE {name} TEMPLATE {template}"))
         return name
 
     def drop_database(self, name: str) -> None:
-        asyncio.run(self._execute(f"DROP DATABASE IF EXISTS {name} WITH (FORCE)"))
+        """Take a database back: emptied for the next test, which is ten times faster, or dropped."""
+        if asyncio.run(self._empty(name)):
+            self._emptied.append(name)
+        else:
+            asyncio.run(self._execute(f"DROP DATABASE IF EXISTS {name} WITH (FORCE)"))
+
+    async def _empty(self, name: str) -> bool:
+        """Make a database what its template is; False when the test has changed more than rows."""
+        try:
+            connection = await asyncpg.connect(self.url(name))
+        except (OSError, asyncpg.PostgresError):
+            return False
+        try:
+            await connection.execute(ALONE)
+            if self._schema is None or await connection.fetchval(SCHEMA) != self._schema:
+                return False
+            await connection.execute(EMPTY)
+        except asyncpg.PostgresError:
+            return False
+        finally:
+            await connection.close()
+        return True
 
     async def _execute(self, statement: str) -> None:
         connection = await asyncpg.connect(self.url())

@@ -63,7 +63,7 @@ SELECT 'q', 't', '{}', n % 4, now() + CASE WHEN n <= 50000 THEN interval '1 day'
 @pytest.fixture(scope="module")
 def crowded_url(postgres_server: PostgresServer) -> Iterator[str]:
     """A database in which everything waits and everything is in flight; the tests roll back what they do."""
-    name = postgres_server.create_database()
+    name = postgres_server.create_database(fresh=True)
     url = postgres_server.url(name)
 
     async def crowd() -> None:
@@ -97,7 +97,7 @@ INSERT INTO inbox (bot_id, lane_key, entry_id, payload) SELECT 1, n, n, '{}' FRO
 @pytest.fixture(scope="module")
 def young_url(postgres_server: PostgresServer) -> Iterator[str]:
     """A database minutes old: 2,000 lanes, of which no statistics are kept yet; the tests roll back what they do."""
-    name = postgres_server.create_database()
+    name = postgres_server.create_database(fresh=True)
     url = postgres_server.url(name)
 
     async def fill() -> None:
