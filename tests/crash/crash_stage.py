@@ -402,6 +402,15 @@ async def wait_recorded(store: LedgerStore, texts: set[str], *, within_s: float 
     return time.monotonic() - started
 
 
+async def wait_sending(store: LedgerStore, life: str, *, within_s: float = DRAIN_S) -> None:
+    """Wait until this life has sent something."""
+    started = time.monotonic()
+    while not any(name == life for name, _ in recorded(store)):
+        if time.monotonic() - started > within_s:
+            raise AssertionError(f"{life} has sent nothing within {within_s} s")
+        await asyncio.sleep(0.02)
+
+
 @dataclass
 class Verdict:
     """The ledger compared with what came of it. Every list must be empty."""

@@ -79,6 +79,7 @@ _UNITS = {"second": 1, "minute": 60, "hour": 3600, "day": 86400}
 _LATER = re.compile(r"\((a|an|\d+) (second|minute|hour|day)s? later\)")
 _SAID = re.compile(r"(?P<who>\w+)(?P<edits> edits)?: (?P<text>.+)")
 _SPEAKS = re.compile(r"\((\w+) speaks (\w+)\)")
+PRESSES_MAX = 20
 _PRESSED = re.compile(r"\[(?P<button>[^\]]+)\](?: \((?P<how>twice|outdated)\))?")
 _BUTTONS = re.compile(r"(?: \[[^\]]+\])+$")
 _PHOTO = "(photo)"
@@ -358,11 +359,13 @@ class Story:
         assert known, f"nobody has seen a button [{button}] that is {'not there any more' if is_old else 'there'}"
         message, data = known[-1]
         self._looked_at = message
-        try:
-            self._press = await person.presses(data=data, on=message)
-        except TownError:  # it is gone
-            self._heard[self._speaker] = await self._put_back(person, message)
-            self._press = await person.presses(data=data, on=message)
+        for _ in range(PRESSES_MAX):
+            try:
+                self._press = await person.presses(data=data, on=message)
+                return
+            except TownError:  # it is gone, perhaps by what the bot does about the press before
+                self._heard[self._speaker] = await self._put_back(person, message)
+        raise AssertionError(f"the bot takes the button [{button}] away faster than it can be pressed")
 
     async def _put_back(self, person: Person, message: Message) -> int:
         """Let a message have the buttons that it had; only the bot can do that. The point from which it has."""
