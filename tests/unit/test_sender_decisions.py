@@ -11,6 +11,7 @@ from posthouse.core.errors import Refused, Unreachable
 from posthouse.core.leases import DeliveryLease, DeliverySettlement
 from posthouse.core.retry import RetryPolicy
 from posthouse.ports.store import BotLimits
+from posthouse.runtime.payloads import follow_migration, handle_in, rewrite_handle
 from posthouse.runtime.sender import (
     ChatPace,
     FloodWatch,
@@ -19,9 +20,6 @@ from posthouse.runtime.sender import (
     SendingBot,
     before_sending,
     decide,
-    follow_migration,
-    handle_in,
-    rewrite_handle,
 )
 
 CHAT, GROUP, SUPERGROUP = 4001, -4002, -1_000_000_004_003

@@ -36,6 +36,7 @@ if TYPE_CHECKING:
     from aiogram.methods import TelegramMethod
 
 HANDLE_FIELD = "posthouse_handle"  # stands in for `message_id` until the sender resolves it
+OR_SEND_FIELD = "posthouse_or_send"  # in the parameters of an edit: the call that is made when its message is gone
 
 
 @dataclass(frozen=True, slots=True)
@@ -133,14 +134,23 @@ class Actions:
         *,
         chat_id: int | str | None = None,
         reply_markup: Any = None,
+        or_send: bool = False,
+        thread_id: int = 0,
         **parameters: Any,
     ) -> None:
-        """Replace the text of a message, named by its handle or its Telegram message id."""
+        """Replace the text of a message, named by its handle or its Telegram message id.
+
+        With `or_send` the text is sent anew when the person has deleted the message, in the topic `thread_id` where
+        there is one; later edits that name the old message change the new one. Else such an edit is a dead letter.
+        """
         body = self._message(message, chat_id)
-        body["text"] = text
+        shown: dict[str, Any] = {"text": text}
         if reply_markup is not None:
-            body["reply_markup"] = reply_markup
-        body.update(parameters)
+            shown["reply_markup"] = reply_markup
+        shown.update(parameters)
+        body.update(shown)
+        if or_send:
+            body[OR_SEND_FIELD] = _instead("sendMessage", body["chat_id"], thread_id, shown)
         self._deliver("editMessageText", body)
 
     def delete(self, message: str | int, *, chat_id: int | str | None = None) -> None:
@@ -193,12 +203,18 @@ class Actions:
         chat_id: int | str | None = None,
         caption: str | None = None,
         reply_markup: Any = None,
+        or_send: bool = False,
+        thread_id: int = 0,
         **parameters: Any,
     ) -> None:
-        """Put another photo and caption in the place of a photo message's."""
-        media = {"type": "photo", "media": photo, "caption": caption} | parameters
-        body = self._message(message, chat_id) | {"media": _without_none(media), "reply_markup": reply_markup}
-        self._deliver_files("editMessageMedia", _without_none(body))
+        """Put another photo and caption in the place of a photo message's; `or_send` as in `edit`."""
+        shown = {"caption": caption} | parameters
+        media = _without_none({"type": "photo", "media": photo} | shown)
+        body = self._message(message, chat_id) | _without_none({"media": media, "reply_markup": reply_markup})
+        if or_send:
+            anew = _without_none({"photo": photo, "reply_markup": reply_markup} | shown)
+            body[OR_SEND_FIELD] = _instead("sendPhoto", body["chat_id"], thread_id, anew)
+        self._deliver_files("editMessageMedia", body)
 
     def edit_markup(self, message: str | int, reply_markup: Any = None, *, chat_id: int | str | None = None) -> None:
         """Replace the inline keyboard of a message; without one it is taken away."""
@@ -332,6 +348,12 @@ class Actions:
         )
         self.effects.deliveries.append(delivery)
         return delivery
+
+
+def _instead(method: str, chat_id: int | str, thread_id: int, shown: Mapping[str, Any]) -> dict[str, Any]:
+    """The value of `OR_SEND_FIELD`."""
+    thread = {"message_thread_id": thread_id} if thread_id else {}
+    return {"method": method, "parameters": {"chat_id": chat_id, **thread, **shown}}
 
 
 def lifted(value: Any, path: tuple[str | int, ...], files: list[tuple[tuple[str | int, ...], File]]) -> Any:

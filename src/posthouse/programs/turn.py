@@ -96,6 +96,7 @@ class Turn(Actions):
         "_reach",
         "_session",
         "_session_raw",
+        "_thread_id",
         "_typed",
         "_update",
         "attempt",
@@ -149,6 +150,7 @@ class Turn(Actions):
         self._event: tuple[str, Any] | None = None
         self._person: dict[str, Any] | None = None
         self._met: Any = False  # the message of the update, once it was looked for
+        self._thread_id: int | None = None
         self._session: dict[str, Any] | None = None
         self._session_raw: bytes | None = None
 
@@ -186,6 +188,15 @@ class Turn(Actions):
                 return update[kind]  # type: ignore[no-any-return]
         press = update.get("callback_query")
         return press.get("message") if press else None
+
+    @property
+    def thread_id(self) -> int:
+        """The topic of the message, or 0; an event has none."""
+        if self._thread_id is None:
+            message = self.raw_message if self.entry.entry_id >= 0 else None
+            in_topic = message is not None and message.get("is_topic_message")
+            self._thread_id = (message.get("message_thread_id") or 0) if in_topic and message else 0
+        return self._thread_id
 
     @property
     def text(self) -> str:

@@ -1,8 +1,8 @@
 """The sender, the one road out: empties the outbox into the Bot API, and settles by what came of each call.
 
     claim ─► before_sending ─► resolve ─► call ─► decide ─► settle
-    (free      (crashed           (handles,           (pure: the      (whatever finished while
-     slots)     mid-send?)         migrated chats)     table below)     the last settle ran)
+    (free      (crashed           (payloads)      (pure: the      (whatever finished while
+     slots)     mid-send?)                         table below)     the last settle ran)
 
 | what came of it | what becomes of the delivery |
 |---|---|
@@ -12,6 +12,7 @@
 | the query is too old | dropped: nobody waits for the answer any more |
 | blocked, kicked, deactivated, not found | dead letter with that reason |
 | the token is refused | again later, not an attempt; the bot is paused and an operator called |
+| the message to edit is gone | its `or_send` is sent in its place; without one it is a wrong call |
 | the call itself is wrong | dead letter `refused` |
 | not sent at all | again with back-off, not an attempt; the sender probes until Telegram answers |
 | 5xx, time-out, reset: unknown | its policy: resend up to the attempts, drop, or park as `uncertain` |
@@ -37,14 +38,27 @@ from posthouse.core.retry import RetryPolicy
 from posthouse.ports.clock import Clock
 from posthouse.ports.store import BotLimits, Outbox
 from posthouse.ports.telegram import TelegramGateway
-from posthouse.programs.actions import HANDLE_FIELD
 from posthouse.runtime.metrics import Metrics
-from posthouse.telegram.methods import Reaction, gone_reason, is_idempotent, is_paced, reaction_to
+from posthouse.runtime.payloads import (
+    SUPERGROUP_MAX,
+    OrSend,
+    follow_migration,
+    handle_in,
+    message_id_in,
+    rewrite_handle,
+    without_or_send,
+)
+from posthouse.telegram.methods import (
+    Reaction,
+    gone_reason,
+    is_idempotent,
+    is_message_gone,
+    is_paced,
+    reaction_to,
+)
 
 log = structlog.get_logger("posthouse.sender")
 
-_HANDLE_MARK = f'"{HANDLE_FIELD}"'.encode()
-_SUPERGROUP_MAX = -1_000_000_000_000  # ids of supergroups lie below, ids of basic groups above
 _NOT_SENT_S = 1.0
 _PATIENT = RetryPolicy(attempts_max=8, base_s=1.0, factor=3.0, cap_s=600.0)  # a quarter of an hour in all
 _PROBING = RetryPolicy(base_s=0.5, cap_s=15.0)
@@ -184,40 +198,6 @@ def _message_id(lease: DeliveryLease, result: Any) -> int | None:
     message = result[0] if isinstance(result, list) and result else result
     message_id = message.get("message_id") if isinstance(message, dict) else None
     return message_id if isinstance(message_id, int) else None
-
-
-def rewrite_handle(payload: bytes, message_id: int) -> bytes:
-    """The payload with the message's real id in the place of its handle."""
-    parameters = msgspec.json.decode(payload)
-    del parameters[HANDLE_FIELD]
-    parameters["message_id"] = message_id
-    return msgspec.json.encode(parameters)
-
-
-def handle_in(payload: bytes) -> str | None:
-    """The handle that the payload names; nothing is decoded when the bytes cannot hold one."""
-    if _HANDLE_MARK not in payload:
-        return None
-    handle = msgspec.json.decode(payload).get(HANDLE_FIELD)
-    return handle if isinstance(handle, str) else None
-
-
-def follow_migration(chat: int, payload: bytes) -> bytes:
-    """The payload with the id of its supergroup, when it was written for the basic group that became it.
-
-    The outbox has moved the delivery to the lane of the new chat; its parameters still name the old one.
-    """
-    if chat > _SUPERGROUP_MAX or b'"chat_id":%d' % chat in payload or b'"chat_id"' not in payload:
-        return payload
-    parameters = msgspec.json.decode(payload)
-    try:
-        named = int(parameters.get("chat_id", 0))
-    except (TypeError, ValueError):  # a @username
-        return payload
-    if not _SUPERGROUP_MAX < named < 0:
-        return payload
-    parameters["chat_id"] = chat
-    return msgspec.json.encode(parameters)
 
 
 # Memory of the last moments: no I/O either, but with time.
@@ -422,23 +402,55 @@ class Sender:
         bot = self._bots.get(lease.bot_id)
         if bot is None:
             return await self._postpone_stranger(lease)
-        payload = lease.payload
+        payload, or_send = without_or_send(lease.payload)
         handle = handle_in(payload)
         if handle is not None:
             message_id = await self._outbox.message_id(lease.bot_id, lease.chat, handle)
             if message_id is None:
-                return self._bury_unknown_handle(lease, handle)
+                if or_send is None:
+                    return self._bury_unknown_handle(lease, handle)
+                return await self._send_anew(bot, lease, or_send, handle)
             payload = rewrite_handle(payload, message_id)
-        if lease.chat <= _SUPERGROUP_MAX:
-            payload = follow_migration(lease.chat, payload)
         result = await self._call(bot, lease, payload)
+        if or_send is not None and isinstance(result, Refused) and is_message_gone(result):
+            return await self._edit_newer_or_send(bot, lease, payload, or_send, handle)
+        return self._end(lease, result)
+
+    async def _edit_newer_or_send(
+        self, bot: SendingBot, lease: DeliveryLease, payload: bytes, or_send: OrSend, handle: str | None
+    ) -> DeliverySettlement:
+        """The message of an edit is gone (C0-6). A message that was sent in its place before is edited instead."""
+        if handle is not None:
+            return await self._send_anew(bot, lease, or_send, handle)
+        alias = f"instead:{message_id_in(payload)}"
+        newer = await self._outbox.message_id(lease.bot_id, lease.chat, alias)
+        if newer is not None:
+            result = await self._call(bot, lease, rewrite_handle(payload, newer))
+            if not (isinstance(result, Refused) and is_message_gone(result)):
+                return self._end(lease, result)
+        return await self._send_anew(bot, lease, or_send, alias)
+
+    async def _send_anew(
+        self, bot: SendingBot, lease: DeliveryLease, or_send: OrSend, handle: str
+    ) -> DeliverySettlement:
+        """Send what an edit would have shown; later edits find the message under the same name."""
+        sending = msgspec.structs.replace(lease, method=or_send.method, handle=handle)
+        settlement = self._end(sending, await self._call(bot, sending, bytes(or_send.parameters)))
+        if not settlement.sent:
+            settlement.lease = lease  # it is the edit that is tried again, or buried
+        return settlement
+
+    async def _call(self, bot: SendingBot, lease: DeliveryLease, payload: bytes) -> Any:
+        """What Telegram returned, or why it did not; the bot is closed when that is about all of it."""
+        if lease.chat <= SUPERGROUP_MAX:
+            payload = follow_migration(lease.chat, payload)
+        result = await self._ask(bot, lease, payload)
         self._outage.note(result, self._clock.monotonic())
         if isinstance(result, Refused):
             await self._close_after(lease, result)
-        return self._end(lease, result)
+        return result
 
-    async def _call(self, bot: SendingBot, lease: DeliveryLease, payload: bytes) -> Any:
-        """What Telegram returned, or why it did not."""
+    async def _ask(self, bot: SendingBot, lease: DeliveryLease, payload: bytes) -> Any:
         started = self._clock.monotonic()
         result: Any
         try:

@@ -99,8 +99,8 @@ _SUCCESS_TEXTS = (
     "charge_already_refunded",
     "sent message was immediately deleted",
 )
-# A keyboard that is to be taken away is gone with its message (telegram.md §5).
-_NO_KEYBOARD_TEXTS = ("message to edit not found", "message can't be edited")
+# Nothing can be changed any more (telegram.md §5): it was deleted, or is not the bot's, or too old.
+_MESSAGE_GONE_TEXTS = ("message to edit not found", "message can't be edited", "message_id_invalid")
 _LATE_TEXTS = ("query is too old", "query id is invalid", "query_id_invalid")
 _LOGGED_OUT_TEXTS = ("logged out",)
 
@@ -141,6 +141,12 @@ def gone_reason(refusal: Refused) -> str | None:
     return "forbidden" if refusal.code == 403 else None
 
 
+def is_message_gone(refusal: Refused) -> bool:
+    """Whether the message that was to be edited cannot be, and never will."""
+    text = refusal.description.lower()
+    return any(known in text for known in _MESSAGE_GONE_TEXTS)
+
+
 def reaction_to(refusal: Refused) -> Reaction:
     """Classify one refusal; every refusal has exactly one reaction."""
     text = refusal.description.lower()
@@ -151,8 +157,8 @@ def reaction_to(refusal: Refused) -> Reaction:
         return Reaction.MIGRATE
     if any(known in text for known in _SUCCESS_TEXTS):
         return Reaction.SUCCESS
-    if refusal.method == "editMessageReplyMarkup" and any(known in text for known in _NO_KEYBOARD_TEXTS):
-        return Reaction.SUCCESS
+    if refusal.method == "editMessageReplyMarkup" and is_message_gone(refusal):
+        return Reaction.SUCCESS  # a keyboard that is to be taken away is gone with its message
     if any(known in text for known in _LATE_TEXTS):
         return Reaction.DROP
     if code in (401, 421) or any(text.endswith(known) for known in _LOGGED_OUT_TEXTS):

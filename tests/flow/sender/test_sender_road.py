@@ -3,9 +3,11 @@
 from __future__ import annotations
 
 import asyncio
+from io import BytesIO
 from typing import Any
 
 import pytest
+from PIL import Image
 from sender_stage import BOT, TOKEN, ScriptedGateway, WatchedOutbox, call, road, say
 from structlog.testing import capture_logs
 
@@ -14,13 +16,16 @@ from posthouse.adapters.http.bot_api import BotApiGateway
 from posthouse.core.effects import Priority, WhenUncertain
 from posthouse.core.errors import Refused, Unreachable
 from posthouse.core.retry import RetryPolicy
+from posthouse.programs.actions import Actions, File
 from posthouse.runtime.sender import SendingBot
+from posthouse.runtime.stow import Stow
 from posthouse.telegram.files import blob_field
 from posthouse.testing.clock import ManualClock
 from posthouse.testing.contracts.examples import UNLIMITED
 from posthouse.testing.contracts.model import ModelStore
 from posthouse.testing.town import Person, Town
 
+URL = "https://example.com/"
 UNPACED = {BOT: SendingBot("bot", TOKEN, UNLIMITED)}
 
 
@@ -339,6 +344,88 @@ async def test_an_unknown_handle_is_a_dead_letter(
         assert reason == "handle_unknown"
         assert "'status'" in error
         assert scripted.calls == []
+
+
+@pytest.mark.req("C0-6")
+@pytest.mark.parametrize("named", ["by its id", "by its handle"])
+async def test_what_cannot_be_edited_is_sent_anew_once(
+    town: Town, ann: Person, gateway: BotApiGateway, outbox: WatchedOutbox, clock: ManualClock, named: str
+) -> None:
+    """An edit finds its message deleted: what it would have shown is sent, and later edits change that message."""
+    chat = ann.chat_with(TOKEN)
+    async with road(gateway, outbox, clock, bots=UNPACED) as way:
+        await way.post(say("menu", ann.id, handle="menu"))
+        await way.ended(1)
+        shown = await chat.shows("menu")
+        await ann.deletes(shown)
+        actions = Actions(BOT, ann.id, ann.id, cause=1, trace="4242:1")
+        message = shown.id if named == "by its id" else "menu"
+        for count, text in enumerate(("sold out", "sold out, sorry", "back again"), start=2):
+            actions.edit(message, text, or_send=True, reply_markup={"inline_keyboard": [[{"text": "A", "url": URL}]]})
+            await way.post(actions.effects.deliveries.pop())
+            end = (await way.ended(count))[-1]
+            assert end.sent
+            (left,) = [m for m in await chat.messages() if m.from_bot and not m.deleted]
+            assert (left.text, left.button_texts) == (text, ["A"])
+            if text == "sold out, sorry":
+                await ann.deletes(left)  # and once more
+        assert outbox.dead() == []
+
+
+@pytest.mark.req("C0-6")
+async def test_a_photo_that_is_gone_is_sent_anew(
+    town: Town, ann: Person, gateway: BotApiGateway, outbox: WatchedOutbox, clock: ManualClock, blobs: FolderBlobs
+) -> None:
+    """Its file and its caption come along."""
+    picture = BytesIO()
+    Image.new("RGB", (8, 8)).save(picture, "PNG")
+    chat = ann.chat_with(TOKEN)
+    async with road(gateway, outbox, clock, bots=UNPACED) as way:
+        await way.post(say("menu", ann.id))
+        await way.ended(1)
+        shown = await chat.shows("menu")
+        await ann.deletes(shown)
+        actions = Actions(BOT, ann.id, ann.id, cause=1, trace="4242:1")
+        actions.edit_photo(shown.id, File(picture.getvalue(), "a.png"), caption="a picture", or_send=True)
+        await Stow(blobs)(actions)
+        await way.post(*actions.effects.deliveries)
+        await way.ended(2)
+        (left,) = [m for m in await chat.messages() if m.from_bot and not m.deleted]
+        assert left.media is not None
+        assert (left.media.kind, left.text) == ("photo", "a picture")
+
+
+@pytest.mark.req("C0-6")
+async def test_an_edit_that_was_never_sent_is_sent(
+    scripted: ScriptedGateway, outbox: WatchedOutbox, clock: ManualClock
+) -> None:
+    """A handle under which nothing has arrived: Telegram is asked for a new message at once."""
+    actions = Actions(BOT, 7, 7, cause=1, trace="4242:1")
+    actions.edit("menu", "sold out", or_send=True, thread_id=5)
+    async with road(scripted, outbox, clock) as way:
+        await way.post(*actions.effects.deliveries)
+        (end,) = await way.ended(1)
+        assert end.sent
+    ((method, parameters),) = scripted.calls
+    assert method == "sendMessage"
+    assert parameters == {"chat_id": 7, "message_thread_id": 5, "text": "sold out"}
+
+
+@pytest.mark.req("C0-6")
+async def test_a_new_message_that_is_refused_leaves_the_edit_as_the_dead_letter(
+    town: Town, ann: Person, gateway: BotApiGateway, outbox: WatchedOutbox, clock: ManualClock
+) -> None:
+    """So that a replay tries the edit first."""
+    async with road(gateway, outbox, clock, bots=UNPACED) as way:
+        await way.post(say("menu", ann.id))
+        await way.ended(1)
+        shown = await ann.chat_with(TOKEN).shows("menu")
+        await ann.deletes(shown)
+        actions = Actions(BOT, ann.id, ann.id, cause=1, trace="4242:1")
+        actions.edit(shown.id, "sold out", or_send=True, reply_markup={"inline_keyboard": [[{"text": "A"}]]})
+        await way.post(*actions.effects.deliveries)
+        end = (await way.ended(2))[1]
+        assert (end.lease.method, end.reason) == ("editMessageText", "refused")
 
 
 async def test_a_document_arrives_whole(

@@ -351,6 +351,30 @@ async def test_a_session_that_is_begun_by_a_press_of_another_gets_a_message_of_i
         await only_screen(stage, ann, session.id)
 
 
+@pytest.mark.req("C0-6")
+@pytest.mark.parametrize("pressed_before", [True, False], ids=["id known", "handle known"])
+async def test_a_screen_that_the_person_deleted_comes_back(stage: Stage, pressed_before: bool) -> None:
+    """The end of a job finds its message gone: the screen is sent anew, once, and goes on from there."""
+    ann = await stage.person()
+    session = await stage.begins(ann, "shop")
+    if pressed_before:
+        await stage.answer(ann, "Again")
+    first = await only_screen(stage, ann, session.id)
+    for round in range(2):
+        stage.studio.hold(session.id)
+        await stage.answer(ann, "Work")
+        await only_screen(stage, ann, session.id)
+        message = next(m for m in await ann.chat.messages() if m.id == first)
+        await ann.deletes(message)
+        stage.studio.release(session.id)
+        await stage.idle()
+        second = await only_screen(stage, ann, session.id)
+        assert second > first, round
+        first = second
+    await stage.answer(ann, "Buy")
+    assert await only_screen(stage, ann, session.id) == first
+
+
 @pytest.mark.req("C0-6", "S0-50")
 async def test_no_press_leaves_a_dead_letter(stage: Stage) -> None:
     """Everything that was asked of Telegram in this module could be done: no edit failed, nothing was given up."""

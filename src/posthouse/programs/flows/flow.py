@@ -21,7 +21,7 @@ move it, and nothing else does.
 from __future__ import annotations
 
 import inspect
-from collections.abc import Iterable, Mapping
+from collections.abc import Awaitable, Iterable, Mapping
 from datetime import timedelta
 from typing import Any
 
@@ -40,7 +40,7 @@ from posthouse.core.sessions import (
 )
 from posthouse.programs.actions import seconds_of
 from posthouse.programs.flows.rules import newest
-from posthouse.programs.flows.screen import clear_keyboard, clear_pressed, is_pressed, show, thread_of
+from posthouse.programs.flows.screen import Screen, clear_keyboard, clear_pressed, is_pressed, show
 from posthouse.programs.flows.session import Session
 from posthouse.programs.flows.table import Policy, Row, Screens, Table, mermaid
 from posthouse.programs.flows.triggers import JobDone, JobFailed, Message, Trigger, task_name
@@ -149,7 +149,8 @@ class Flow:
         Raises `AuthorError` when the turn has moved it already: a handler cannot begin or end its own flow.
         """
         before = session.record
-        if not made and any(write.record.id == before.id for write in turn.session_changes.writes):
+        changes = turn.session_changes
+        if changes.writes and not made and any(write.record.id == before.id for write in changes.writes):
             raise AuthorError(
                 f"flow {self.name!r}: the handler of {event} in {before.state} has begun or ended its own session;"
                 " let the row lead to a start or a final state instead"
@@ -167,7 +168,6 @@ class Flow:
         )
         session.record = record
         record = session.record = await self._show(turn, session, made=made)
-        changes = turn.session_changes
         changes.writes.append(
             SessionWrite(record) if made else SessionWrite(record, from_state=before.state, from_rev=before.rev)
         )
@@ -199,8 +199,12 @@ class Flow:
                 clear_pressed(turn)
             return session.record
         screen = draw(turn, session)
-        if inspect.isawaitable(screen):
-            screen = await screen
+        if not isinstance(screen, Screen):
+            screen = await screen if inspect.isawaitable(screen) else screen
+            if not isinstance(screen, Screen):
+                raise AuthorError(
+                    f"flow {self.name!r}: the screen of the state {session.state} gave {screen!r}: return a Screen"
+                )
         return show(turn, session.record, screen, self.table, in_place=in_place)
 
     def _end(self, turn: Turn, record: SessionRecord) -> None:
@@ -224,9 +228,11 @@ class Flow:
 
     # -- whose it is ----------------------------------------------------------------------------------------------
 
-    async def current_record(self, turn: Turn) -> SessionRecord | None:
+    def current_record(self, turn: Turn) -> Awaitable[SessionRecord | None]:
         """The person's active session, as it is stored; it may have been moved by this turn already."""
-        return await newest_of(turn, self.name, self.owner(turn), self._lane(turn))
+        strategy = self.policy.strategy
+        lane = user_of(turn) if strategy is Strategy.GLOBAL_USER else turn.lane
+        return newest_of(turn, self.name, owner_in(turn, strategy), lane)
 
     def owner(self, turn: Turn) -> Owner:
         """Who a session belongs to when this person does something in this chat."""
@@ -239,29 +245,27 @@ class Flow:
 
 def owner_in(turn: Turn, strategy: Strategy) -> Owner:
     """Whose the sessions of a strategy are for what happens in this turn."""
-    if turn.owners is None:
-        turn.owners = {}
-    owner = turn.owners.get(strategy)
+    owners = turn.owners
+    if owners is None:
+        owners = turn.owners = {}
+    owner = owners.get(strategy)
     if owner is None:
-        owner = owner_of(strategy, user_id=user_of(turn), chat_id=turn.chat_id or 0, thread_id=thread_of(turn))
-        turn.owners[strategy] = owner
+        owner = owner_of(strategy, user_id=user_of(turn), chat_id=turn.chat_id or 0, thread_id=turn.thread_id)
+        owners[strategy] = owner
     return owner
 
 
 async def newest_of(turn: Turn, flow_kind: str, owner: Owner, lane: int) -> SessionRecord | None:
     """The active session of a kind that somebody has now; it may have been moved by this turn already."""
-    records = await sessions_of(turn, lane, owner.user_id)
+    records: Iterable[SessionRecord]
+    if lane == turn.lane and turn.sessions_complete:
+        records = turn.sessions.values() if turn.sessions else ()  # they came with the lease
+    else:
+        records = await turn.reach.sessions(lane, [owner.user_id, 0])
     if turn.effects.sessions:
         known = {record.id: record for record in records}
-        records = list((known | {move.record.id: move.record for move in turn.effects.sessions.writes}).values())
-    return newest(records, flow_kind=flow_kind, owner=owner, env=turn.env, now=turn.moment) if records else None
-
-
-async def sessions_of(turn: Turn, lane: int, user_id: int) -> list[SessionRecord]:
-    """The active sessions of a lane that this person may own: with the lease, or asked for."""
-    if lane == turn.lane and turn.sessions_complete:
-        return list((turn.sessions or {}).values())
-    return await turn.reach.sessions(lane, [user_id, 0])
+        records = (known | {move.record.id: move.record for move in turn.effects.sessions.writes}).values()
+    return newest(records, flow_kind=flow_kind, owner=owner, env=turn.env, now=turn.moment)
 
 
 def user_of(turn: Turn) -> int:

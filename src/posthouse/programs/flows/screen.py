@@ -96,16 +96,9 @@ def is_pressed(turn: Turn, record: SessionRecord) -> bool | None:
     return rev >= int(sent_at_rev) if rev is not None and sent_at_rev.isdecimal() else None
 
 
-def _is_others(turn: Turn, record: SessionRecord) -> bool:
+def _is_others(press: dict[str, Any], record: SessionRecord) -> bool:
     """Whether the button that was pressed is another session's: then its message is not this one's to take."""
-    press = turn.update.get("callback_query") if turn.entry.is_update else None
-    return press is not None and parse(press.get("data") or "").session_id not in (None, record.id)
-
-
-def thread_of(turn: Turn) -> int:
-    """The topic of the message, or 0."""
-    message = turn.raw_message if turn.entry.is_update else None
-    return (message.get("message_thread_id") or 0) if message and message.get("is_topic_message") else 0
+    return parse(press.get("data") or "").session_id not in (None, record.id)
 
 
 def show(turn: Turn, record: SessionRecord, screen: Screen, table: Table, *, in_place: bool = False) -> SessionRecord:
@@ -113,7 +106,13 @@ def show(turn: Turn, record: SessionRecord, screen: Screen, table: Table, *, in_
 
     `in_place` edits the session's own message, wherever the event came from.
     """
-    pressed = None if in_place or _is_others(turn, record) else pressed_message(turn)
+    pressed = None
+    if not in_place and turn.entry.is_update:
+        press = turn.update.get("callback_query")
+        pressed = None if press is None or _is_others(press, record) else pressed_message(turn)
+        if pressed is None:  # a message of the person, or a button that is not to be drawn over
+            clear_keyboard(turn, record)
+            return _send(turn, record, screen, table)
     if pressed is not None:
         is_ui = is_pressed(turn, record)
         if not is_ui:
@@ -122,9 +121,6 @@ def show(turn: Turn, record: SessionRecord, screen: Screen, table: Table, *, in_
         handle = record.ui_handle if is_ui and (record.ui_handle or "")[:1] == kind else None
         handle = handle or f"{kind}:{record.id}{_BUTTONS}"
         record = msgspec.structs.replace(record, ui_chat_id=pressed[0], ui_message_id=pressed[1], ui_handle=handle)
-    elif turn.entry.is_update and not in_place:
-        clear_keyboard(turn, record)
-        return _send(turn, record, screen, table)
     if record.ui_handle is None and record.ui_message_id is None:
         return _send(turn, record, screen, table)
     kind = (record.ui_handle or _TEXT)[:1]
@@ -170,12 +166,13 @@ def _send(turn: Turn, record: SessionRecord, screen: Screen, table: Table) -> Se
     kind = _TEXT if screen.photo is None else _PHOTO
     handle = f"{kind}:{record.id}:{record.rev}"
     keyboard = markup(screen.buttons, table, record) if screen.buttons else None
-    thread_id = record.owner.thread_id or thread_of(turn)
-    thread: dict[str, Any] = {"message_thread_id": thread_id} if thread_id else {}
+    more: Mapping[str, Any] = screen.more
+    if thread_id := record.owner.thread_id or turn.thread_id:
+        more = {"message_thread_id": thread_id, **more}
     if screen.photo is None:
-        turn.say(screen.text, handle=handle, reply_markup=keyboard, **thread, **screen.more)
+        turn.say(screen.text, handle=handle, reply_markup=keyboard, **more)
     else:
-        turn.photo(screen.photo, caption=screen.text, handle=handle, reply_markup=keyboard, **thread, **screen.more)
+        turn.photo(screen.photo, caption=screen.text, handle=handle, reply_markup=keyboard, **more)
     return msgspec.structs.replace(
         record, ui_chat_id=turn.chat_id, ui_message_id=None, ui_handle=_marked(handle, screen)
     )
@@ -183,7 +180,12 @@ def _send(turn: Turn, record: SessionRecord, screen: Screen, table: Table) -> Se
 
 def _edit(turn: Turn, record: SessionRecord, screen: Screen, table: Table) -> None:
     keyboard = markup(screen.buttons, table, record) if screen.buttons else None
-    where: dict[str, Any] = {"chat_id": _chat(turn, record)}
+    # What the person has deleted is sent anew: the session goes on there (C0-6).
+    where: dict[str, Any] = {
+        "chat_id": _chat(turn, record),
+        "or_send": True,
+        "thread_id": record.owner.thread_id or turn.thread_id,
+    }
     if screen.photo is None:
         turn.edit(_message(record), screen.text, reply_markup=keyboard, **where, **screen.more)
     else:
