@@ -435,6 +435,31 @@ async def test_restart_begins_anew_with_its_arguments(talks: Any) -> None:
         assert await stage.road.store.sessions.journal(active[0].id) == []
 
 
+@pytest.mark.req("E4-4")
+async def test_arguments_are_the_same_in_every_life(talks_on_sqlite: Any) -> None:
+    """What the code does to its own copy of an argument is not kept: a replay begins with what was given."""
+    app = App("basket")
+
+    @app.conversation()
+    async def basket(talk: Talk, goods: list[str]) -> None:
+        goods.append(await talk.ask(f"{goods}. More?"))
+        goods.append(await talk.ask(f"{goods}. And?"))
+        talk.say(f"{goods}")
+
+    @app.command("basket")
+    async def begin(turn: Turn) -> None:
+        await basket.begin(turn, goods=["tea"])
+
+    async with talks_on_sqlite(app) as stage:
+        await stage.ann.says("/basket")
+        await stage.ann.reads("['tea']. More?")
+        await stage.ann.says("milk")
+        await stage.ann.reads("['tea', 'milk']. And?")
+    async with talks_on_sqlite(app) as stage:
+        await stage.ann.says("cups")
+        await stage.ann.reads("['tea', 'milk', 'cups']")
+
+
 @pytest.mark.req("B-22")
 async def test_restart_by_a_timer_keeps_whose_it_is(talks: Any) -> None:
     """A conversation that a person has in all chats begins anew for that person, though a timer has none."""

@@ -25,8 +25,7 @@ was past the change ends the same way, and the log names the line (`Diverged`).
 from __future__ import annotations
 
 import random
-from collections.abc import Iterator
-from contextlib import contextmanager
+from collections.abc import Awaitable
 from datetime import timedelta
 from typing import Any
 
@@ -43,10 +42,10 @@ from posthouse.core.sessions import (
     new_session_id,
 )
 from posthouse.programs.actions import seconds_of
-from posthouse.programs.conversations.cache import Live, LiveCache
+from posthouse.programs.conversations.cache import Kept, Live, LiveCache
 from posthouse.programs.conversations.engine import Finished, Journal, advance, caller, close
 from posthouse.programs.conversations.errors import ConversationEnded, Diverged
-from posthouse.programs.conversations.talk import Function, Input, Restart, Talk, Waiting, timer_key
+from posthouse.programs.conversations.talk import Function, Input, Restart, Talk, timer_key
 from posthouse.programs.flows.flow import newest_of, owner_in, user_of
 from posthouse.programs.flows.texts import in_language
 from posthouse.programs.turn import Turn
@@ -54,14 +53,6 @@ from posthouse.programs.turn import Turn
 log = structlog.get_logger("posthouse.conversations")
 
 WAITING, DONE, REPLACED, OUTDATED, DIVERGED = "waiting", "done", "replaced", "outdated", "diverged"
-
-
-class Kept(msgspec.Struct, omit_defaults=True):
-    """The data of a conversation's session."""
-
-    arguments: dict[str, Any] = {}
-    waiting: Waiting = msgspec.field(default_factory=Waiting)
-    nonce: str = ""
 
 
 # What people read when a conversation ends early; an app's own texts of these keys go first.
@@ -85,7 +76,6 @@ ENDINGS = {
 }
 
 _encode = msgspec.json.Encoder().encode
-_decode = msgspec.json.Decoder(Kept).decode
 
 
 class Conversation:
@@ -129,15 +119,23 @@ class Conversation:
 
         `arguments` are JSON, and are given to the function each time it runs.
         """
-        with _whole(turn):
+        mark = turn.mark()
+        try:
             before = await self.current(turn)
             if before is not None:
-                self._end(turn, before, REPLACED, say=False)
+                self._end(turn, before, REPLACED, kept=self.kept_in(before), say=False)
             await self._begin(turn, self.owner(turn), self._lane(turn), arguments)
+        except BaseException:
+            turn.forget_since(mark)  # as in `go_on`
+            raise
 
-    async def current(self, turn: Turn) -> SessionRecord | None:
+    def current(self, turn: Turn) -> Awaitable[SessionRecord | None]:
         """The session of the one under way with this person, or None."""
-        return await newest_of(turn, self.name, self.owner(turn), self._lane(turn))
+        return newest_of(turn, self.name, self.owner(turn), self._lane(turn))
+
+    def kept_in(self, record: SessionRecord) -> Kept:
+        """What the session of one keeps: its arguments, and what it waits for."""
+        return self._cache.kept_in(record)
 
     async def cancel(self, turn: Turn) -> bool:
         """End the one under way, as a cancel word would; False when there is none."""
@@ -160,34 +158,39 @@ class Conversation:
         kept: Kept | None = None,
     ) -> None:
         """Continue with what it was told, to the next wait or the end; everything commits with the turn."""
-        kept = kept or kept_in(record)
+        kept = kept or self.kept_in(record)
         turn.spoken = record.language
         if record.version not in self.versions:
             log.info("conversation.outdated", name=self.name, session_id=record.id, version=record.version)
-            self._end(turn, record, OUTDATED, event=event, format=format)
+            self._end(turn, record, OUTDATED, kept=kept, event=event, format=format)
             return
         try:
             live = await self._revive(turn, record, kept)
         except Diverged as diverged:
             log.error("conversation.diverged", name=self.name, session_id=record.id, error=str(diverged))
-            self._end(turn, record, DIVERGED, event=event, format=format)
+            self._end(turn, record, DIVERGED, kept=kept, event=event, format=format)
             return
-        before = kept.waiting
         live.talk.record = record
         live.talk.attach(turn, rev=record.rev + 1)
-        with _whole(turn):
-            await self._run(turn, live, record, kept, told, event=event, format=format, before=before)
+        mark = turn.mark()
+        try:
+            await self._run(turn, live, record, told, event=event, format=format, before=kept)
+        except BaseException:
+            # All or nothing: a middleware or an error handler may catch this, and then the rest of the turn commits.
+            # Half a step with a journal that is ahead of its session would be a conversation nobody can go on with.
+            turn.forget_since(mark)
+            raise
 
     async def _revive(self, turn: Turn, record: SessionRecord, kept: Kept) -> Live:
         """The coroutine, suspended where the session says: the live one, or a new one led there by the journal."""
-        live = self._cache.take(record.id, kept.nonce)
+        live = self._cache.take(record)
         if live is not None:
             turn.count("posthouse_conversation_resumes", "live")
             return live
         turn.count("posthouse_conversation_resumes", "replayed")
         talk = Talk(record, Journal.read(await turn.reach.journal(record.id)), kept.waiting)
         talk.hear(turn)
-        running = self._coroutine(record.version, talk, kept.arguments)
+        running = self._coroutine(record.version, talk, kept)
         try:
             reached = await advance(running)
         except (Diverged, Retryable, StoreUnavailable, OSError):
@@ -207,7 +210,7 @@ class Conversation:
                 f" waited for {kept.waiting.op!r}: it was changed while this conversation was under way; give the new"
                 " code another version="
             )
-        return Live(running, talk, kept.nonce)
+        return Live(running, talk, kept)
 
     async def _begin(self, turn: Turn, owner: Owner, lane: int, arguments: dict[str, Any]) -> None:
         record = SessionRecord(
@@ -221,36 +224,36 @@ class Conversation:
             version=self.version,
             created_at=turn.moment,
         )
-        kept = Kept(_plain(self.name, arguments))
+        kept = Kept(_packed(self.name, arguments))
         talk = Talk(record, Journal())
         talk.attach(turn, rev=1)
-        live = Live(self._coroutine(self.version, talk, kept.arguments), talk, "")
-        await self._run(turn, live, record, kept, None, event="begin", before=None)
+        live = Live(self._coroutine(self.version, talk, kept), talk, kept)
+        await self._run(turn, live, record, None, event="begin", before=None)
 
     async def _run(
         self,
         turn: Turn,
         live: Live,
         record: SessionRecord,
-        kept: Kept,
         told: Input | None,
         *,
         event: str,
-        before: Waiting | None,
+        before: Kept | None,
         format: str = "",
     ) -> None:
+        """Let it run to its next wait or its end; `before` is what it had kept, None when it begins."""
         try:
             reached = await advance(live.running, told)
         except Restart as again:
             self._take_uploads(turn, live.talk)
-            self._end(turn, record, "restarted", event=event, format=format, say=False, made=before is None)
+            self._end(turn, record, "restarted", kept=before, event=event, format=format, say=False)
             await self._begin(turn, record.owner, record.lane, again.arguments)
             return
         except ConversationEnded as ended:
             self._take_uploads(turn, live.talk)
             if ended.state == "failed":
                 log.error("conversation.failed", name=self.name, session_id=record.id, error=str(ended))
-            self._end(turn, record, ended.state, event=event, format=format, made=before is None)
+            self._end(turn, record, ended.state, kept=before, event=event, format=format)
             return
         except Diverged:  # by code that has no journal to differ from: a bug of ours
             raise
@@ -259,7 +262,7 @@ class Conversation:
             raise
         self._take_uploads(turn, live.talk)
         if isinstance(reached, Finished):
-            self._end(turn, record, DONE, event=event, format=format, say=False, made=before is None)
+            self._end(turn, record, DONE, kept=before, event=event, format=format, say=False)
             return
         if live.talk.raised:
             live.close()
@@ -267,15 +270,15 @@ class Conversation:
                 f"{live.talk.raised}, and the conversation went on to wait: a replay could not know of it; let the"
                 " function return what went wrong, instead of raising it"
             )
-        nonce = f"{random.getrandbits(48):x}"  # tells copies of one step apart; it is no secret
         waiting = live.talk.waiting
-        asked_again = before is not None and (waiting.op, waiting.at) == (before.op, before.at)
-        data = _encode(Kept(kept.arguments, waiting, nonce))
+        asked_again = before is not None and waiting.op == before.waiting.op and waiting.at == before.waiting.at
+        live.kept = Kept(live.kept.arguments, waiting, f"{random.getrandbits(48):x}")
+        live.data = _encode(live.kept)
         rev = 1 if before is None else record.rev if asked_again else record.rev + 1
         after = msgspec.structs.replace(
             record,
             rev=rev,
-            data=data,
+            data=live.data,
             language=turn.language,
             updated_at=turn.moment,
             # Idle time begins behind the moment for which it waits by itself.
@@ -287,7 +290,6 @@ class Conversation:
         turn.session_changes.writes.append(write)
         if not asked_again:
             self._note(turn, after, "" if before is None else record.state, event, format)
-        live.nonce = nonce
         live.talk.detach()
         self._cache.put(record.id, live)
 
@@ -297,27 +299,27 @@ class Conversation:
         record: SessionRecord,
         state: str,
         *,
+        kept: Kept | None,
         event: str = "end",
         format: str = "",
         say: bool = True,
-        made: bool = False,
     ) -> None:
-        live = self._cache.take(record.id, "")
-        if live is not None:
-            live.close()
-        if not made:
-            waiting = _decode(record.data).waiting
+        """End one that has kept something, or (None) that ends in the turn in which it began."""
+        self._cache.drop(record.id)
+        if kept is not None:
+            waiting = kept.waiting
             if waiting.keyboard and state in (REPLACED, OUTDATED, DIVERGED):  # else its own code has done it
                 turn.edit_markup(waiting.prompt, chat_id=record.ui_chat_id)
             after = msgspec.structs.replace(
                 record, state=state, rev=record.rev + 1, is_active=False, updated_at=turn.moment
             )
             turn.session_changes.writes.append(SessionWrite(after, record.state, record.rev))
-            turn.cancel_timer(timer_key(record.id))
+            if waiting.until:
+                turn.cancel_timer(timer_key(record.id))
         else:
             after = msgspec.structs.replace(record, state=state, is_active=False, updated_at=turn.moment)
             turn.session_changes.writes.append(SessionWrite(after))
-        self._note(turn, after, "" if made else record.state, event, format)
+        self._note(turn, after, "" if kept is None else record.state, event, format)
         if say and turn.chat_id is not None:
             turn.say(self._ending(turn, state))
 
@@ -343,8 +345,8 @@ class Conversation:
         )
         turn.count("session_transition", from_state, record.state, "ok")
 
-    def _coroutine(self, version: str, talk: Talk, arguments: dict[str, Any]) -> Any:
-        return self.versions[version](talk, **arguments)
+    def _coroutine(self, version: str, talk: Talk, kept: Kept) -> Any:
+        return self.versions[version](talk, **msgspec.json.decode(kept.arguments))
 
     def _take_uploads(self, turn: Turn, talk: Talk) -> None:
         if talk.uploads:
@@ -361,30 +363,9 @@ class Conversation:
         return user_of(turn) if self._strategy is Strategy.GLOBAL_USER else turn.lane
 
 
-@contextmanager
-def _whole(turn: Turn) -> Iterator[None]:
-    """All or nothing: when what is done inside fails, none of it stays in the turn.
-
-    A middleware or an error handler may catch the error, and then the rest of the turn commits: half a step with a
-    journal that is ahead of its session would be a conversation that nobody can go on with.
-    """
-    mark = turn.mark()
-    try:
-        yield
-    except BaseException:
-        turn.forget_since(mark)
-        raise
-
-
-def kept_in(record: SessionRecord) -> Kept:
-    """What a conversation's session keeps: its arguments, and what it waits for."""
-    return _decode(record.data)
-
-
-def _plain(name: str, arguments: dict[str, Any]) -> dict[str, Any]:
+def _packed(name: str, arguments: dict[str, Any]) -> msgspec.Raw:
     """Arguments as they will be in every replay. Raises `AuthorError` when they are not JSON."""
     try:
-        plain: dict[str, Any] = msgspec.json.decode(_encode(arguments))
+        return msgspec.Raw(_encode(arguments))
     except (TypeError, ValueError) as error:
         raise AuthorError(f"the arguments of the conversation {name!r} are not JSON: {error}") from None
-    return plain

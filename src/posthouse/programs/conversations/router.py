@@ -11,8 +11,8 @@ from __future__ import annotations
 from datetime import timedelta
 
 from posthouse.core.sessions import Reason, SessionRecord, Strategy
-from posthouse.programs.conversations.cache import LIVE_MAX, LiveCache
-from posthouse.programs.conversations.conversation import Conversation, Kept, kept_in
+from posthouse.programs.conversations.cache import LIVE_MAX, Kept, LiveCache
+from posthouse.programs.conversations.conversation import Conversation
 from posthouse.programs.conversations.talk import COMMIT, PLACE_KEY, Input
 from posthouse.programs.conversations.wants import kind_of
 from posthouse.programs.flows.rejects import reject
@@ -83,11 +83,12 @@ class ConversationRouter:
         waiting: list[tuple[Conversation, SessionRecord, Kept]] = []
         for conversation in self.conversations.values():
             record = await conversation.current(turn)
-            if record is not None and (kept := kept_in(record)).waiting.kinds:
+            if record is not None and (kept := self.live.kept_in(record)).waiting.kinds:
                 waiting.append((conversation, record, kept))
         if not waiting:
             return False
-        waiting.sort(key=lambda item: item[2].waiting.asked, reverse=True)
+        if len(waiting) > 1:
+            waiting.sort(key=lambda item: item[2].waiting.asked, reverse=True)
         kind = kind_of(turn)
         word = turn.text.strip().casefold().partition("@")[0]
         for conversation, record, kept in waiting:
@@ -112,7 +113,7 @@ class ConversationRouter:
         conversation = self.conversations.get(record.flow_kind) if record is not None else None
         if record is None or conversation is None:
             return True  # it is over, and so is whatever it had asked for
-        wanted = kept_in(record).waiting
+        wanted = self.live.kept_in(record).waiting
         if not record.is_active or wanted.at != carried[PLACE_KEY]:
             return True
         if "task" in body:
