@@ -20,7 +20,7 @@ from posthouse.core.errors import AuthorError
 from posthouse.core.sessions import Reason, SessionRecord
 from posthouse.programs.flows.flow import Flow
 from posthouse.programs.flows.rejects import answered, reject
-from posthouse.programs.flows.rules import Rejected, Verdict, judge, understood
+from posthouse.programs.flows.rules import Rejected, Verdict, judge, ruled, understood
 from posthouse.programs.flows.screen import clear_pressed, is_pressed
 from posthouse.programs.flows.session import EVENT_KEY, SESSION_KEY, Session
 from posthouse.programs.flows.table import NOOP, On, Refusal
@@ -38,6 +38,7 @@ class FlowRouter:
 
     def __init__(self) -> None:
         self.flows: dict[str, Flow] = {}
+        self._listening: list[Flow] = []  # those that messages move
         self._actions: dict[str, tuple[Flow, str]] = {}
 
     def add(self, flow: Flow) -> None:
@@ -55,6 +56,8 @@ class FlowRouter:
                     f" give one of the events another with Press(…)"
                 )
         self.flows[flow.name] = flow
+        if flow.messages:
+            self._listening.append(flow)
 
     async def take(self, turn: Turn) -> bool:
         """Handle an entry that belongs to a flow; False when it does not."""
@@ -125,15 +128,20 @@ class FlowRouter:
 
     async def _message(self, turn: Turn) -> bool:
         """A message goes to the session that changed last among those whose state waits for such a message."""
-        waiting: list[tuple[float, Flow, SessionRecord]] = []
-        for flow in self.flows.values():
-            if flow.messages and (record := await flow.current_record(turn)) is not None:
-                waiting.append((record.updated_at, flow, record))
-        for _, flow, record in sorted(waiting, key=lambda item: item[0], reverse=True):
+        waiting: list[tuple[Flow, SessionRecord]] = []
+        for flow in self._listening:
+            record = await flow.current_record(turn)
+            if record is not None:
+                waiting.append((flow, record))
+        if len(waiting) > 1:
+            waiting.sort(key=lambda pair: pair[1].updated_at, reverse=True)
+        for flow, record in waiting:
             for event, trigger in flow.messages:
-                if flow.table.row(record.state, event) is None or not trigger.fits(turn):
+                row = flow.table.pairs.get((record.state, event))
+                if row is None or not trigger.fits(turn):
                     continue
-                verdict = self._resolve(turn, flow, event, record, None)
+                verdict = ruled(record, row, event=event)
+                self._count_resolve(turn, event, verdict)
                 if isinstance(verdict, Rejected):
                     await self.reject(turn, flow, event, verdict)
                 else:
@@ -144,9 +152,9 @@ class FlowRouter:
     # -- resolve, transition, reject ------------------------------------------------------------------------------
 
     def _resolve(
-        self, turn: Turn, flow: Flow, event: str, record: SessionRecord | None, press: CallbackData | None
+        self, turn: Turn, flow: Flow, event: str, record: SessionRecord | None, press: CallbackData
     ) -> Verdict:
-        """Whether this person's event may act in this session (S0-17 … S0-23)."""
+        """Whether this person's press may act in this session (S0-17 … S0-23)."""
         verdict = judge(
             record,
             table=flow.table,
@@ -154,7 +162,7 @@ class FlowRouter:
             owner=flow.owner(turn),
             env=turn.env,
             now=turn.moment,
-            rev=press.rev if press is not None else None,
+            rev=press.rev,
         )
         self._count_resolve(turn, event, verdict)
         return verdict
@@ -167,9 +175,9 @@ class FlowRouter:
         self, turn: Turn, flow: Flow, row: On, session: Session, *, press: CallbackData | None = None
     ) -> None:
         """Run the handler and move the session, or say no for the handler, or for the database."""
-        mark = turn.mark()
         to: Any = row.to
         if row.handler is not None:
+            mark = turn.mark()
             try:
                 to = await row.handler(turn, session)
             except Exception as error:
@@ -178,10 +186,10 @@ class FlowRouter:
                     raise
                 log.error("session.db_error", event_type=session.event, session_id=session.id, error=repr(error))
                 to = Rejected(Reason.DB_ERROR, session=session.record)
-        if isinstance(to, Refusal | Rejected):
-            turn.forget_since(mark)
-            await self._say_no(turn, flow, session, to, press)
-            return
+            if isinstance(to, Refusal | Rejected):
+                turn.forget_since(mark)
+                await self._say_no(turn, flow, session, to, press)
+                return
         chosen = _chosen(flow, row, to)
         if press is not None and not answered(turn):
             turn.answer()

@@ -14,10 +14,12 @@ being made, not that its button is old (E0-2, E0-3). Either way nothing moves.
 
 from __future__ import annotations
 
+from collections.abc import Iterable
+
 import msgspec
 
 from posthouse.core.sessions import Owner, Reason, SessionRecord
-from posthouse.programs.flows.table import NOOP, On, Refuse, Table
+from posthouse.programs.flows.table import NOOP, On, Refuse, Row, Table
 from posthouse.telegram.callback_data import CallbackData
 
 
@@ -67,7 +69,11 @@ def judge(
     no = misplaced(record, flow_kind=table.name, owner=owner, env=env, now=now)
     if no is not None or record is None:
         return no or Rejected(Reason.NOT_FOUND)
-    row = table.row(record.state, event)
+    return ruled(record, table.row(record.state, event), event=event, rev=rev)
+
+
+def ruled(record: SessionRecord, row: Row | None, *, event: str, rev: int | None = None) -> Verdict:
+    """What its row comes to for an event of a session that is this person's."""
     if isinstance(row, Refuse):
         return Rejected(row.reason, row.detail, record)
     if not record.is_active:
@@ -84,14 +90,25 @@ def judge(
     return Found(record, row)
 
 
-def newest(records: list[SessionRecord], *, flow_kind: str, owner: Owner, env: str, now: float) -> SessionRecord | None:
+def newest(
+    records: Iterable[SessionRecord], *, flow_kind: str, owner: Owner, env: str, now: float
+) -> SessionRecord | None:
     """The active session of a flow that a person has now, for events that name none (S0-23)."""
-    mine = [
-        record
-        for record in records
-        if record.flow_kind == flow_kind and record.owner == owner and record.env == env and record.is_live(now)
-    ]
-    return max(mine, key=lambda record: (record.updated_at, record.created_at), default=None)
+    best: SessionRecord | None = None
+    for record in records:
+        if (
+            record.flow_kind == flow_kind
+            and record.owner == owner
+            and record.env == env
+            and record.is_live(now)
+            and (best is None or _age(record) > _age(best))
+        ):
+            best = record
+    return best
+
+
+def _age(record: SessionRecord) -> tuple[float, float]:
+    return record.updated_at, record.created_at
 
 
 def understood(press: CallbackData, formats: frozenset[str]) -> bool:
