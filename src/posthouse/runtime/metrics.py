@@ -5,9 +5,11 @@ The two alarms that operators use: `posthouse_lane_oldest_waiting_seconds` and `
 
 from __future__ import annotations
 
+from collections import Counter
 from collections.abc import Callable, Iterable
 
-from prometheus_client import CollectorRegistry, Counter, Gauge, Histogram
+from prometheus_client import CollectorRegistry, Gauge, Histogram
+from prometheus_client import Counter as Counting
 
 from posthouse.ports.store import Gauges
 from posthouse.runtime.tallies import Count, Spread, Tally
@@ -55,8 +57,8 @@ class Metrics:
 
     def count(self, counted: Iterable[tuple[str, tuple[str, ...]]]) -> None:
         """Add what turns have counted (`Turn.count`)."""
-        for name, labels in counted:
-            self._by_name[name].labels(*labels).inc()
+        for (name, labels), times in Counter(counted).items():
+            self._by_name[name].labels(*labels).inc(times)
 
     def _count(self, name: str, text: str, *labels: str) -> Tally[Count]:
         return Tally(f"posthouse_{name}", text, labels, Count, self.registry)
@@ -64,8 +66,8 @@ class Metrics:
     def _spread(self, name: str, text: str, bounds: tuple[float, ...], *labels: str) -> Tally[Spread]:
         return Tally(f"posthouse_{name}", text, labels, lambda: Spread(bounds), self.registry)
 
-    def _counter(self, name: str, text: str, *labels: str) -> Counter:
-        return Counter(f"posthouse_{name}", text, labels, registry=self.registry)
+    def _counter(self, name: str, text: str, *labels: str) -> Counting:
+        return Counting(f"posthouse_{name}", text, labels, registry=self.registry)
 
     def _histogram(self, name: str, text: str, buckets: tuple[float, ...], *labels: str) -> Histogram:
         return Histogram(f"posthouse_{name}", text, labels, buckets=buckets, registry=self.registry)

@@ -336,7 +336,9 @@ class TurnRunner:
             settlement = work.settlement(keep=work.left > 0)
             if await reach.transaction.commit(settlement):
                 work.shorten(settlement)
-                self._committed(settlement)
+                self._metrics.count(settlement.effects.counted)
+                if self._tells:
+                    _tell(settlement)
             else:
                 self._fenced(work)
         except Exception as failure:
@@ -356,18 +358,17 @@ class TurnRunner:
         verdicts = await self.turns.settle(settlements)
         metrics.commit_seconds.observe(self._clock.monotonic() - started)
         metrics.commit_batch.observe(len(settlements))
+        counted: list[tuple[str, tuple[str, ...]]] = []
         for settlement, held in zip(settlements, verdicts, strict=True):
             if held:
-                self._committed(settlement)
+                counted += settlement.effects.counted
+                if self._tells:
+                    _tell(settlement)
+        if counted:
+            metrics.count(counted)
         if any(settlement.effects.timers for settlement in settlements):
             self._nudge_timers()
         return verdicts
-
-    def _committed(self, settlement: Settlement) -> None:
-        if settlement.effects.counted:
-            self._metrics.count(settlement.effects.counted)
-        if self._tells:
-            _tell(settlement)
 
     def _fenced(self, work: LeaseWork) -> None:
         """Somebody else owns the lane: what this work did is dropped, and theirs counts."""
