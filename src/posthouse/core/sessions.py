@@ -203,6 +203,58 @@ class _Entropy:
 _entropy = _Entropy()
 
 
+class SessionMoved(Exception):
+    """A session is no longer where a turn of the batch saw it: nothing of the batch is written (S0-26).
+
+    Between a store and itself: which turn it was is looked for then, and that turn alone loses.
+    """
+
+
+class FoldedChanges:
+    """What the turns of one commit change, each session once.
+
+    `moves` are from where the first of them saw a session to where the last leaves it, `made` the new ones; `events`
+    and `journal` are in their order. Raises `SessionMoved` when one turn of the batch expects a session elsewhere
+    than another leaves it.
+    """
+
+    __slots__ = ("events", "journal", "made", "moves")
+
+    def __init__(self, all_changes: Iterable[SessionChanges]) -> None:
+        writes: list[SessionWrite] = []
+        self.events: list[SessionEvent] = []
+        self.journal: list[JournalWrite] = []
+        for changes in all_changes:
+            writes += changes.writes
+            self.events += changes.events
+            self.journal += changes.journal
+        if len({write.record.id for write in writes}) != len(writes):
+            writes = _folded(writes)
+        self.moves = [write for write in writes if write.from_rev]
+        self.made = [write.record for write in writes if not write.from_rev]
+
+    @property
+    def ended(self) -> list[SessionRecord]:
+        """The sessions that are over when this is written."""
+        over = [write.record for write in self.moves if not write.record.is_active]
+        return over + [record for record in self.made if not record.is_active]
+
+
+def _folded(writes: Iterable[SessionWrite]) -> list[SessionWrite]:
+    """The same, with those of one session made one."""
+    final: dict[str, SessionWrite] = {}
+    for write in writes:
+        id = write.record.id
+        earlier = final.get(id)
+        if earlier is None:
+            final[id] = write
+        elif write.from_rev == earlier.record.rev and write.from_state == earlier.record.state:
+            final[id] = SessionWrite(write.record, earlier.from_state, earlier.from_rev)
+        else:
+            raise SessionMoved
+    return list(final.values())
+
+
 def moved(writes: Iterable[SessionWrite], known: Mapping[str, tuple[str, int]]) -> str | None:
     """The first session that is not where a write expects it, or None: the compare of the compare-and-set.
 

@@ -7,7 +7,16 @@ from typing import Any
 
 from posthouse.adapters.postgres.database import Database, Row, text, texts
 from posthouse.core.leases import Settlement
-from posthouse.core.sessions import Owner, SessionChanges, SessionEvent, SessionRecord, SessionWrite, moved
+from posthouse.core.sessions import (
+    FoldedChanges,
+    Owner,
+    SessionChanges,
+    SessionEvent,
+    SessionMoved,
+    SessionRecord,
+    SessionWrite,
+    moved,
+)
 from posthouse.ports.store import FormatShare, FormatShares, SessionFilter, SessionHistory, SessionRecords
 
 LIMIT_MAX = 1_000
@@ -96,33 +105,41 @@ async def conflicts(connection: Any, sql: dict[str, str], settlements: Sequence[
 
 
 async def write(connection: Any, sql: dict[str, str], all_changes: Sequence[SessionChanges]) -> None:
-    """Write what these turns changed, in their order, after `conflicts` has found nothing against it."""
-    final: dict[str, SessionWrite] = {write.record.id: write for changes in all_changes for write in changes.writes}
-    if final:
-        made = {write.record.id for changes in all_changes for write in changes.writes if not write.from_rev}
-        if made:
-            await connection.fetch(sql["sessions_make"], *_columns([final[id].record for id in made]))
-        moves = [write.record for id, write in final.items() if id not in made]
-        if moves:
-            await connection.fetch(sql["sessions_move"], *_move_columns(moves))
-    events = [event for changes in all_changes for event in changes.events]
-    if events:
-        await connection.fetch(sql["sessions_events"], *_event_columns(events))
-    journal = {(entry.session_id, entry.ordinal): entry for changes in all_changes for entry in changes.journal}
-    ended = [id for id, write in final.items() if not write.record.is_active]
-    if journal or ended:
-        await connection.fetch(
-            sql["sessions_journal"],
-            [session for session, _ in journal],
-            [ordinal for _, ordinal in journal],
-            [entry.record for entry in journal.values()],
-            ended,
-        )
+    """Write what these turns changed, in one statement that compares and sets (S0-26, B-2).
+
+    Raises `SessionMoved` when a session was not where a turn saw it: the transaction is to be undone then. Call it
+    before any lane is locked in the transaction.
+    """
+    if not all_changes:
+        return
+    changes = FoldedChanges(all_changes)
+    changes.moves.sort(key=_id_of_move)
+    ended = {record.id for record in changes.ended}
+    # An entry may be written again by a turn whose commit was not heard of: the last one of a place counts.
+    journal = {(entry.session_id, entry.ordinal): entry for entry in changes.journal if entry.session_id not in ended}
+    rows = await connection.fetch(
+        sql["sessions_write"],
+        [text(move.record.id) for move in changes.moves],
+        [text(move.from_state) for move in changes.moves],
+        [move.from_rev for move in changes.moves],
+        *_move_columns([move.record for move in changes.moves]),
+        *_columns(changes.made),
+        *_event_columns(changes.events),
+        [text(session_id) for session_id, _ in journal],
+        [ordinal for _, ordinal in journal],
+        [entry.record for entry in journal.values()],
+        [text(id) for id in ended],
+    )
+    if rows[0][0] != len(changes.moves) + len(changes.made):
+        raise SessionMoved
+
+
+def _id_of_move(move: SessionWrite) -> str:
+    return move.record.id
 
 
 def _move_columns(records: Sequence[SessionRecord]) -> list[list[Any]]:
     return [
-        [text(r.id) for r in records],
         [text(r.state) for r in records],
         [r.rev for r in records],
         [r.is_active for r in records],

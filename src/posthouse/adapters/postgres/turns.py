@@ -27,7 +27,7 @@ from posthouse.adapters.postgres.worker import Worker
 from posthouse.core.effects import Effects, StateWrite
 from posthouse.core.entries import Entry
 from posthouse.core.leases import Lease, Settlement, rounds
-from posthouse.core.sessions import SessionRecord
+from posthouse.core.sessions import SessionMoved, SessionRecord
 
 STATES_MAX = 8  # how many pieces of state a lease brings along
 SESSIONS_MAX = 16  # how many active sessions; a busy group has more, and is asked for those of one person
@@ -132,7 +132,11 @@ class PostgresTurns:
 
     async def _settle(self, settlements: Sequence[Settlement]) -> list[bool]:
         if any(s.effects.jobs or s.effects.timers or s.effects.sessions for s in settlements):
-            answer = await self._database.commit(lambda connection: self.settle_in(connection, settlements))
+            commit = self._database.commit
+            try:
+                answer = await commit(lambda connection: self._settle_all_in(connection, settlements))
+            except SessionMoved:
+                answer = await commit(lambda connection: self.settle_in(connection, settlements))
         else:
             # Safe to repeat after a broken connection: one that had committed finds its entries or its lease gone.
             again = all(s.done or s.buried or not s.keep for s in settlements)
@@ -142,8 +146,28 @@ class PostgresTurns:
         self.announce(settlements)
         return answer
 
+    async def _settle_all_in(self, connection: Any, settlements: Sequence[Settlement]) -> list[bool]:
+        """Settle in this transaction as if nobody had moved a session meanwhile; raise `SessionMoved` if so.
+
+        Looking first would cost another statement in every commit, and it hardly ever happens.
+        """
+        sql = self._database.sql
+        await lock_timers(connection, sql, [s.effects for s in settlements])
+        await sessions.write(connection, sql, [s.effects.sessions for s in settlements if s.effects.sessions])
+        rows = await connection.fetch(sql["settle"], *settle_columns(settlements, self._ttl_s))
+        answer = written(rows, len(settlements))
+        if any(s.effects.sessions and not kept for s, kept in zip(settlements, answer, strict=True)):
+            raise SessionMoved  # by a turn whose lease is lost, so it must not have been
+        await write_jobs_and_timers(
+            connection, sql, [s.effects for s, kept in zip(settlements, answer, strict=True) if kept]
+        )
+        return answer
+
     async def settle_in(self, connection: Any, settlements: Sequence[Settlement]) -> list[bool]:
-        """The same in the transaction of `connection`, which the caller commits. At most one per lane."""
+        """The same in the transaction of `connection`, which the caller commits. At most one per lane.
+
+        Looks first where the sessions are, so that nothing needs to be undone but the turns that saw them elsewhere.
+        """
         sql = self._database.sql
         await lock_timers(connection, sql, [s.effects for s in settlements])
         out = await sessions.conflicts(connection, sql, settlements)

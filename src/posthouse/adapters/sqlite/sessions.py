@@ -9,10 +9,11 @@ from typing import Any
 from posthouse.adapters.sqlite import rows
 from posthouse.adapters.sqlite.core import SqliteCore
 from posthouse.core.sessions import (
-    JournalWrite,
+    FoldedChanges,
     Owner,
     SessionChanges,
     SessionEvent,
+    SessionMoved,
     SessionRecord,
     SessionWrite,
     moved,
@@ -207,47 +208,32 @@ def conflicts(connection: sqlite3.Connection, all_changes: Sequence[SessionChang
     return out
 
 
-class SessionMoved(Exception):
-    """A session is no longer where a turn saw it; `conflicts` says whose."""
-
-
 def write(connection: sqlite3.Connection, all_changes: Sequence[SessionChanges], core: SqliteCore) -> None:
     """Write what these turns changed, in their order: one UPDATE, guarded by state and rev (S0-26, B-2).
 
     Raises `SessionMoved` when the guard kept one from moving; then the caller undoes it all.
     """
-    first: dict[str, SessionWrite] = {}
-    final: dict[str, SessionWrite] = {}
-    events: list[SessionEvent] = []
-    journal: list[JournalWrite] = []
-    for changes in all_changes:
-        for change in changes.writes:
-            id = change.record.id
-            earlier = final.get(id)
-            if earlier is None:
-                first[id] = change
-            elif (change.from_state, change.from_rev) != (earlier.record.state, earlier.record.rev):
-                raise SessionMoved
-            final[id] = change
-        events += changes.events
-        journal += changes.journal
-    last_events = _append(connection, _ADD_EVENTS, [(event.session_id, *_event_row(event)) for event in events], core)
-    entries = [(entry.session_id, entry.ordinal, entry.record) for entry in journal]
+    changes = FoldedChanges(all_changes)
+    last_events = _append(connection, _ADD_EVENTS, [_event_row(event) for event in changes.events], core)
+    entries = [(entry.session_id, entry.ordinal, entry.record) for entry in changes.journal]
     last_entries = _append(connection, _ADD_ENTRIES, entries, core)
-    moves = []
-    for id, change in final.items():
-        before, last = first[id], (last_events.pop(id, None), last_entries.get(id))
-        if before.from_rev:
-            moves.append((id, before.from_state, before.from_rev, *last, *_moved_row(change.record)))
-        else:
-            _make(connection, change.record, *last, core)
-    if moves and rows.with_values(connection, _MOVE, moves) != len(moves):
-        raise SessionMoved
+    if changes.moves:
+        moves = [_move(move, move.record, last_events, last_entries) for move in changes.moves]
+        if rows.with_values(connection, _MOVE, moves) != len(moves):
+            raise SessionMoved
+    if changes.made:
+        made = [
+            (*_row(record, core), last_events.pop(record.id, None), last_entries.get(record.id))
+            for record in changes.made
+        ]
+        try:
+            rows.insert(connection, f"INSERT INTO sessions ({COLUMNS}, last_event, last_entry)", made)
+        except sqlite3.IntegrityError as error:  # an id is taken
+            raise SessionMoved from error
     for id, event in last_events.items():  # rejects: their sessions stay where they are
         if id:
             connection.execute("UPDATE sessions SET last_event = ? WHERE id = ?", (event, id))
-    ended = [id for id, change in final.items() if not change.record.is_active and change.record.version]
-    _forget_journals(connection, ended)
+    _forget_journals(connection, [record.id for record in changes.ended if record.version])
 
 
 def _forget_journals(connection: sqlite3.Connection, session_ids: Sequence[str]) -> None:
@@ -273,6 +259,7 @@ def _append(
 
 def _event_row(event: SessionEvent) -> tuple[Any, ...]:
     return (
+        event.session_id,
         event.bot_id,
         event.flow_kind,
         event.event,
@@ -287,9 +274,16 @@ def _event_row(event: SessionEvent) -> tuple[Any, ...]:
     )
 
 
-def _moved_row(record: SessionRecord) -> tuple[Any, ...]:
-    """What `_MOVED` names."""
+def _move(
+    move: SessionWrite, record: SessionRecord, last_events: dict[str, int], last_entries: dict[str, int]
+) -> tuple[Any, ...]:
+    """A row of `_MOVE`; the events that are taken here belong to it."""
     return (
+        record.id,
+        move.from_state,
+        move.from_rev,
+        last_events.pop(record.id, None),
+        last_entries.get(record.id),
         record.state,
         record.rev,
         int(record.is_active),
@@ -301,22 +295,6 @@ def _moved_row(record: SessionRecord) -> tuple[Any, ...]:
         int(record.updated_at * 1_000_000),
         None if record.expires_at is None else int(record.expires_at * 1_000_000),
     )
-
-
-def _make(
-    connection: sqlite3.Connection,
-    record: SessionRecord,
-    last_event: int | None,
-    last_entry: int | None,
-    core: SqliteCore,
-) -> None:
-    values = (*_row(record, core), last_event, last_entry)
-    try:
-        connection.execute(
-            f"INSERT INTO sessions ({COLUMNS}, last_event, last_entry) VALUES ({rows.marks(len(values))})", values
-        )
-    except sqlite3.IntegrityError as error:  # its id is taken
-        raise SessionMoved from error
 
 
 def _row(record: SessionRecord, core: SqliteCore) -> tuple[object, ...]:

@@ -7,10 +7,10 @@ from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 from typing import TYPE_CHECKING, Any, TypeVar
 
-from posthouse.adapters.sqlite.sessions import SessionMoved
 from posthouse.adapters.sqlite.writer import WriterSession
 from posthouse.core.errors import AuthorError
 from posthouse.core.leases import Settlement
+from posthouse.core.sessions import SessionMoved
 
 if TYPE_CHECKING:
     from sqlalchemy import Connection, Engine

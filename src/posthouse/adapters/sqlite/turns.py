@@ -19,12 +19,12 @@ from posthouse.adapters.sqlite.core import SqliteCore
 from posthouse.adapters.sqlite.deadletters import bury_entry, storable
 from posthouse.adapters.sqlite.effects import Written, write_effects, write_states
 from posthouse.adapters.sqlite.lanes import Lane, LaneBook
-from posthouse.adapters.sqlite.sessions import SessionMoved
 from posthouse.adapters.sqlite.states import StateCache
 from posthouse.adapters.sqlite.transaction import Lender, SqliteTurnTransaction
 from posthouse.core.effects import StateWrite
 from posthouse.core.entries import Entry, Incoming
 from posthouse.core.leases import Lease, Settlement
+from posthouse.core.sessions import SessionMoved
 
 R = TypeVar("R")
 

@@ -110,7 +110,9 @@ def _exists() -> bool:
 def _create(name: str, extra: dict[str, str] | None = None) -> None:
     columns = COLUMNS | {"flow_kind": "TEXT NOT NULL"} | (extra or {})
     listed = ", ".join(f"{column} {definition}" for column, definition in columns.items())
-    op.execute(f"CREATE TABLE {name} ({listed}) WITHOUT ROWID")
+    # With rowids, so that rows lie in the order in which sessions began: those that are active share their pages. By
+    # the id, which is random, each would lie on a page of its own among all that have ended.
+    op.execute(f"CREATE TABLE {name} ({listed})")
 
 
 def _require_flow_kind(found: Mapping[str, Any]) -> None:
