@@ -438,8 +438,13 @@ def all_marks(acked: dict[int, int]) -> set[str]:
 
 
 async def judge(store: LedgerStore, ledger: Ledger) -> Verdict:
-    """Compare, once no process is left and everything was sent."""
+    """Compare, once no process is left and everything was sent.
+
+    A delivery that was on the wire at eight kills has no known outcome, and is left to an operator (decision 0006):
+    on a busy machine that happens. Its text was sent all the same, as the record says.
+    """
     sessions, left = await store.look(ledger.chat_ids)
+    left["dead"] = [row for row in left["dead"] if (row.kind, row.reason) != ("delivery", "exhausted")]
     lost: list[int] = []
     twice: list[int] = []
     out_of_order: list[int] = []

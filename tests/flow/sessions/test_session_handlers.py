@@ -37,6 +37,7 @@ PRESSES = [
     "odd.returns_wrong",
     "odd.restarts",
     "odd.ends",
+    "odd.draws_nothing",
     "odd.works",
     "odd.waits",
     "begin",
@@ -125,11 +126,14 @@ def odd_bot(studio: Studio) -> App:
             await turn.transact(fail)
         session.data["heard"] = turn.text
 
+    def nothing(turn: Turn, session: Session) -> Any:
+        turn.say("never")
+
     odd = Flow(
         "odd",
-        states={"here": screen(start), "there": screen(), "over": None},
+        states={"here": screen(start), "there": screen(), "over": None, "blank": nothing},
         start="here",
-        final=("over",),
+        final=("over", "blank"),
         events={
             "odd.done": JobDone(work),
             "odd.due": Timer(),
@@ -147,6 +151,7 @@ def odd_bot(studio: Studio) -> App:
             On("here", "odd.returns_wrong", to="there", handler=returns_wrong),
             On("here", "odd.restarts", to="there", handler=restarts),
             On("here", "odd.ends", to="there", handler=ends),
+            On("here", "odd.draws_nothing", to="blank"),
             On("here", "odd.works", to="there", handler=works),
             On("here", "odd.waits", to="there", handler=waits),
             On("here", "odd.heard", to="here", handler=hears),
@@ -340,6 +345,7 @@ async def test_a_handler_that_fails_once_is_run_again_and_answered_once(stage: S
         ("odd.returns_wrong", "its row leads to there"),
         ("odd.restarts", "its own session"),
         ("odd.ends", "its own session"),
+        ("odd.draws_nothing", "the screen of the state blank gave None: return a Screen"),
     ],
 )
 async def test_a_handler_that_is_wrong_moves_nothing_and_an_operator_hears_of_it(

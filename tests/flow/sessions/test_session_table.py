@@ -32,7 +32,7 @@ def outcome(flow: Flow, state: str, event: str) -> tuple[str, str]:
 
 
 @pytest.mark.req(
-    "E0-1", "S0-30", "S0-31", "S0-32", "S0-33", "S0-34", "S0-35", "S0-36", "S0-37", "S0-38", "S0-39", "S0-40",
+    "E0-1", "S0-2", "S0-30", "S0-31", "S0-32", "S0-33", "S0-34", "S0-35", "S0-36", "S0-37", "S0-38", "S0-39", "S0-40",
     "S0-49", "S0-50", "S0-27", "C0-3", "C0-8",
 )  # fmt: skip
 @pytest.mark.parametrize(("state", "event"), [*product(TABLE.states, TABLE.pressed)])
