@@ -272,8 +272,10 @@ class App:
 
     async def perform(self, turn: Turn) -> None:
         turn.texts = self.texts
-        handler = self._chain or (self._route if self.keeps_sessions else self._handler_of(turn))
-        await handler(turn)
+        if self._chain is not None:
+            await self._chain(turn)
+        elif not self.keeps_sessions or not await self.take(turn):
+            await self._handler_of(turn)(turn)
         turn.pack_session()
 
     async def _route(self, turn: Turn) -> None:

@@ -79,7 +79,7 @@ class LeaseWork(msgspec.Struct, eq=False):
         """Take a finished turn along to the next commit; the turns after it see its state."""
         self.uncommitted.append(turn.entry.entry_id)
         self.journaled = self.journaled or turn.journaled
-        if turn.effects.states or turn.effects.sessions:
+        if turn.effects.states or turn.effects.sessions is not None:
             self.remember(turn)
         if self.effects is None:
             self.effects = turn.effects  # nearly always the only turn of its commit
@@ -110,7 +110,7 @@ class LeaseWork(msgspec.Struct, eq=False):
                     states.pop(write.name, None)
                 else:
                     states[write.name] = write.data
-        if turn.effects.sessions:
+        if turn.effects.sessions is not None:
             sessions = self.lease.sessions = dict(self.lease.sessions)
             for move in turn.effects.sessions.writes:
                 if move.record.lane == self.lease.lane:

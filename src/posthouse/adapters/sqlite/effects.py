@@ -37,7 +37,7 @@ def write_effects(core: SqliteCore, connection: sqlite3.Connection, all_effects:
             deliveries += effects.deliveries
         if effects.states:
             written.states += [(core.lane_key(write.bot_id, write.lane), write) for write in effects.states]
-        if effects.sessions:
+        if effects.sessions is not None:
             changes.append(effects.sessions)
         if effects.jobs:
             written.jobs = True

@@ -10,6 +10,7 @@ from posthouse.adapters.sqlite import rows
 from posthouse.adapters.sqlite.core import SqliteCore
 from posthouse.core.sessions import (
     FoldedChanges,
+    JournalWrite,
     Owner,
     SessionChanges,
     SessionEvent,
@@ -214,9 +215,8 @@ def write(connection: sqlite3.Connection, all_changes: Sequence[SessionChanges],
     Raises `SessionMoved` when the guard kept one from moving; then the caller undoes it all.
     """
     changes = FoldedChanges(all_changes)
-    last_events = _append(connection, _ADD_EVENTS, [_event_row(event) for event in changes.events], core)
-    entries = [(entry.session_id, entry.ordinal, entry.record) for entry in changes.journal]
-    last_entries = _append(connection, _ADD_ENTRIES, entries, core)
+    last_events = _add_events(connection, changes.events, core)
+    last_entries = _add_entries(connection, changes.journal, core)
     if changes.moves:
         moves = [_move(move, move.record, last_events, last_entries) for move in changes.moves]
         if rows.with_values(connection, _MOVE, moves) != len(moves):
@@ -243,35 +243,46 @@ def _forget_journals(connection: sqlite3.Connection, session_ids: Sequence[str])
         )
 
 
-def _append(
-    connection: sqlite3.Connection, sql: str, lines: Sequence[tuple[Any, ...]], core: SqliteCore
-) -> dict[str, int]:
-    """Add lines that begin with their session's id; the last of each session."""
+def _add_events(connection: sqlite3.Connection, events: Sequence[SessionEvent], core: SqliteCore) -> dict[str, int]:
+    """Add lines of history; the last one of each session."""
     last: dict[str, int] = {}
-    numbered = []
-    for id, line in zip(core.new_line_ids(len(lines)), lines, strict=True):
-        numbered.append((id, last.get(line[0]), *line))
-        last[line[0]] = id
-    if numbered:
-        rows.append(connection, sql, numbered)
+    lines = []
+    for id, event in zip(core.new_line_ids(len(events)), events, strict=True):
+        session_id = event.session_id
+        lines.append(
+            (
+                id,
+                last.get(session_id),
+                session_id,
+                event.bot_id,
+                event.flow_kind,
+                event.event,
+                event.from_state,
+                event.to_state,
+                event.rev,
+                event.reason,
+                event.detail,
+                event.format,
+                event.trace,
+                int(event.at * 1_000_000),
+            )
+        )
+        last[session_id] = id
+    if lines:
+        rows.append(connection, _ADD_EVENTS, lines)
     return last
 
 
-def _event_row(event: SessionEvent) -> tuple[Any, ...]:
-    return (
-        event.session_id,
-        event.bot_id,
-        event.flow_kind,
-        event.event,
-        event.from_state,
-        event.to_state,
-        event.rev,
-        event.reason,
-        event.detail,
-        event.format,
-        event.trace,
-        int(event.at * 1_000_000),
-    )
+def _add_entries(connection: sqlite3.Connection, entries: Sequence[JournalWrite], core: SqliteCore) -> dict[str, int]:
+    """Add entries of journals; the last one of each session."""
+    last: dict[str, int] = {}
+    lines = []
+    for id, entry in zip(core.new_line_ids(len(entries)), entries, strict=True):
+        lines.append((id, last.get(entry.session_id), entry.session_id, entry.ordinal, entry.record))
+        last[entry.session_id] = id
+    if lines:
+        rows.append(connection, _ADD_ENTRIES, lines)
+    return last
 
 
 def _move(

@@ -262,7 +262,7 @@ async def newest_of(turn: Turn, flow_kind: str, owner: Owner, lane: int) -> Sess
         records = turn.sessions.values() if turn.sessions else ()  # they came with the lease
     else:
         records = await turn.reach.sessions(lane, [owner.user_id, 0])
-    if turn.effects.sessions:
+    if turn.effects.sessions is not None:
         known = {record.id: record for record in records}
         records = (known | {move.record.id: move.record for move in turn.effects.sessions.writes}).values()
     return newest(records, flow_kind=flow_kind, owner=owner, env=turn.env, now=turn.moment)

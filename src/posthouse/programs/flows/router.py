@@ -20,7 +20,7 @@ from posthouse.core.errors import AuthorError
 from posthouse.core.sessions import Reason, SessionRecord
 from posthouse.programs.flows.flow import Flow
 from posthouse.programs.flows.rejects import answered, reject
-from posthouse.programs.flows.rules import Rejected, Verdict, judge, ruled, understood
+from posthouse.programs.flows.rules import Rejected, Verdict, judge, understood
 from posthouse.programs.flows.screen import clear_pressed, is_pressed
 from posthouse.programs.flows.session import EVENT_KEY, SESSION_KEY, Session
 from posthouse.programs.flows.table import NOOP, On, Refusal
@@ -140,12 +140,13 @@ class FlowRouter:
                 row = flow.table.pairs.get((record.state, event))
                 if row is None or not trigger.fits(turn):
                     continue
-                verdict = ruled(record, row, event=event)
-                self._count_resolve(turn, event, verdict)
-                if isinstance(verdict, Rejected):
-                    await self.reject(turn, flow, event, verdict)
+                if isinstance(row, On):  # the session is theirs and live: `current_record` looked
+                    turn.count("session_resolve", event, "ok", "")
+                    await self._act(turn, flow, row, Session(turn, record, event=event))
                 else:
-                    await self._act(turn, flow, verdict.row, Session(turn, record, event=event))
+                    rejected = Rejected(row.reason, row.detail, record)
+                    self._count_resolve(turn, event, rejected)
+                    await self.reject(turn, flow, event, rejected)
                 return True
         return False
 

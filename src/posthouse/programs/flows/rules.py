@@ -19,7 +19,7 @@ from collections.abc import Iterable
 import msgspec
 
 from posthouse.core.sessions import Owner, Reason, SessionRecord
-from posthouse.programs.flows.table import NOOP, On, Refuse, Row, Table
+from posthouse.programs.flows.table import NOOP, On, Refuse, Table
 from posthouse.telegram.callback_data import CallbackData
 
 
@@ -69,11 +69,7 @@ def judge(
     no = misplaced(record, flow_kind=table.name, owner=owner, env=env, now=now)
     if no is not None or record is None:
         return no or Rejected(Reason.NOT_FOUND)
-    return ruled(record, table.row(record.state, event), event=event, rev=rev)
-
-
-def ruled(record: SessionRecord, row: Row | None, *, event: str, rev: int | None = None) -> Verdict:
-    """What its row comes to for an event of a session that is this person's."""
+    row = table.row(record.state, event)
     if isinstance(row, Refuse):
         return Rejected(row.reason, row.detail, record)
     if not record.is_active:

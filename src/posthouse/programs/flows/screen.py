@@ -13,7 +13,6 @@ and a new one comes.
 from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
-from dataclasses import dataclass, field
 from typing import Any
 
 import msgspec
@@ -30,8 +29,7 @@ _TEXT, _PHOTO = "s", "p"
 _BUTTONS = "+"
 
 
-@dataclass(frozen=True, slots=True)
-class Button:
+class Button(msgspec.Struct, frozen=True):
     """An inline button that makes `event` happen; `value` is `session.value` then. Without an event it does nothing."""
 
     text: str
@@ -43,8 +41,7 @@ class Button:
 Keyboard = Sequence[Sequence[Button]]
 
 
-@dataclass(frozen=True, slots=True)
-class Screen:
+class Screen(msgspec.Struct, frozen=True):
     """A text, a keyboard, perhaps a photo (`File`, `file_id` or URL). `fresh` sends it anew instead of editing.
 
     `more` has further parameters of the method, such as `parse_mode`.
@@ -54,7 +51,7 @@ class Screen:
     buttons: Keyboard = ()
     photo: File | str | None = None
     fresh: bool = False
-    more: Mapping[str, Any] = field(default_factory=dict)
+    more: Mapping[str, Any] = msgspec.field(default_factory=dict)
 
 
 def markup(buttons: Keyboard, table: Table, record: SessionRecord) -> dict[str, Any]:
