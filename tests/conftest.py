@@ -12,6 +12,21 @@ import pytest
 sys.path.append(str(Path(__file__).parent))  # where the support modules of several test folders lie
 
 
+def pytest_terminal_summary(terminalreporter: pytest.TerminalReporter) -> None:
+    """What tests have counted (`record_property("figures", …)`), a line each: kills, and what was lost."""
+    lines = [
+        f"{report.nodeid.partition('::')[2]}: {said}"
+        for reports in terminalreporter.stats.values()
+        for report in reports
+        if getattr(report, "when", None) == "call"
+        for name, said in report.user_properties
+        if name == "figures"
+    ]
+    if lines:
+        terminalreporter.section("what was counted")
+        terminalreporter.write_line("\n".join(lines))
+
+
 @pytest.fixture(scope="session")
 def postgres_server() -> Iterator[Any]:
     """A real PostgreSQL with a migrated template. A test that stops it starts it again; each test has its database."""

@@ -48,15 +48,11 @@ def ledger_store(request: pytest.FixtureRequest) -> LedgerStore:
 
 
 @pytest.fixture
-def report(
-    request: pytest.FixtureRequest, capsys: pytest.CaptureFixture[str], record_property: Callable[[str, object], None]
-) -> Report:
-    """Says a line of figures that the closing note quotes."""
+def report(record_property: Callable[[str, object], None]) -> Report:
+    """Says a line of figures, which the run prints at its end."""
 
     def say(line: str) -> None:
         record_property("figures", line)
-        with capsys.disabled():
-            print(f"\n{request.node.name}: {line}")
 
     return say
 
