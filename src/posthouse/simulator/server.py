@@ -185,6 +185,7 @@ class _Server(uvicorn.Server):
                 proxy_headers=False,
                 server_header=False,
                 date_header=False,
+                timeout_keep_alive=75,  # uvicorn's five seconds are as long as a busy machine's pause in a test
             )
         )
         self._app = app

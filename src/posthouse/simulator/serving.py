@@ -102,7 +102,8 @@ async def _serve(options: Options) -> None:
             print(line, flush=True)
         serving = asyncio.ensure_future(simulator.run_forever())
         if sys.platform != "win32":
-            asyncio.get_running_loop().add_signal_handler(signal.SIGTERM, serving.cancel)
+            for number in (signal.SIGINT, signal.SIGTERM):  # a shell's background jobs would not hear SIGINT
+                asyncio.get_running_loop().add_signal_handler(number, serving.cancel)
         try:
             await serving
         except asyncio.CancelledError:
