@@ -6,6 +6,9 @@ load generator shares the machine.
 
 *A large town.* Somebody in 1,000 groups with 10,000 messages, and one chat with as many as are kept: how long the lists
 take that the chat page asks for, and how long a snapshot stops everything.
+
+*A simulator for each test.* Started, asked for a person over its control API, and stopped, in a process that had one
+before: processor time.
 """
 
 import asyncio
@@ -28,6 +31,7 @@ CHATS_CALLED = 100
 CHATS = 1_000
 MESSAGES = 10_000
 LONG_CHAT = 5_000
+STARTS = 50
 LIST = "a person's list of chats"
 PAGE = "a page of a long chat"
 
@@ -36,11 +40,39 @@ def measure(plan: Plan) -> Report:
     report = Report("simulator")
     _measure_calls(plan, report)
     _measure_town(plan, report)
+    _measure_starts(report)
     report.conditions = [
         f"sendMessage over {CONNECTIONS} kept connections; calls are logged and journaled as always",
         "calls per second of one core = calls / processor seconds of the simulator's process",
     ]
     return report
+
+
+def _measure_starts(report: Report) -> None:
+    first_ms, each_ms = asyncio.run(_start(STARTS))
+    report.tables.append(
+        Rows(
+            "A simulator of its own for a test, CPU ms",
+            ["the first of a process", f"each of {STARTS} after it"],
+            [[first_ms, each_ms]],
+        )
+    )
+
+
+async def _start(times: int) -> tuple[float, float]:
+    from posthouse.simulator import Simulator
+    from posthouse.testing.town import Town
+
+    async def one() -> None:
+        async with Simulator(limits="off", seed=1) as simulator, Town(simulator.url) as town:
+            await town.person("Ann")
+
+    began = time.process_time()
+    await one()
+    first = time.process_time()
+    for _ in range(times):
+        await one()
+    return 1e3 * (first - began), 1e3 * (time.process_time() - first) / times
 
 
 @dataclass(frozen=True)

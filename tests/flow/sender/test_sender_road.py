@@ -428,6 +428,27 @@ async def test_a_new_message_that_is_refused_leaves_the_edit_as_the_dead_letter(
         assert (end.lease.method, end.reason) == ("editMessageText", "refused")
 
 
+@pytest.mark.req("C0-6")
+async def test_a_new_message_of_unknown_fate_is_tried_again_from_the_edit(
+    scripted: ScriptedGateway, outbox: WatchedOutbox, clock: ManualClock
+) -> None:
+    """Whether it arrived nobody knows: the policy of the delivery decides, as for every send."""
+    gone = Refused("editMessageText", 400, "Bad Request: message to edit not found")
+    lost = Unreachable("sendMessage", "no answer within 25 s", sent=True)
+    scripted.script = [gone, lost, gone]
+    actions = Actions(BOT, 7, 7, cause=1, trace="4242:1")
+    actions.edit(9, "sold out", or_send=True)
+    async with road(scripted, outbox, clock) as way:
+        await way.post(*actions.effects.deliveries)
+        (first,) = await way.ended(1)
+        assert (first.unknown, first.lease.method) == (True, "editMessageText")
+        assert first.delay_s is not None
+        clock.advance(first.delay_s + 1)
+        assert (await way.ended(2))[1].sent
+        assert [method for method, _ in scripted.calls] == ["editMessageText", "sendMessage"] * 2
+        assert outbox.dead() == []
+
+
 async def test_a_document_arrives_whole(
     town: Town,
     ann: Person,
