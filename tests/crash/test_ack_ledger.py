@@ -8,7 +8,7 @@ from collections.abc import AsyncIterator, Callable
 from contextlib import asynccontextmanager
 
 import pytest
-from crash_stage import Ledger, LedgerStore, Life, all_marks, asyncio, judge, wait_recorded, wait_sending
+from crash_stage import Ledger, LedgerStore, Life, all_marks, asyncio, judge, wait_recorded, wait_sending, wait_settled
 
 KILLS = int(os.environ.get("POSTHOUSE_TEST_KILLS", "50"))
 
@@ -32,6 +32,7 @@ async def kill_again_and_again(store: LedgerStore, ledger: Ledger, kills: int) -
         await life.go()
         ledger.goes_to(life.port)
         await wait_sending(store, f"life-{number - 1}")  # on a busy machine eight lives in a row may get nowhere
+        await wait_settled(store, ledger, lives=3)
         await asyncio.sleep(moments.uniform(0.0, 0.3))  # a moment that nobody chose is what is tested
         await life.kill()
         ledger.goes_to()
