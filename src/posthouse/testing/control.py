@@ -11,7 +11,7 @@ from posthouse.simulator import views
 from posthouse.simulator.views import Bot, Message
 from posthouse.simulator.views.view import View
 
-WITHIN_S = 10.0
+WITHIN_S = 5.0
 
 BotName: TypeAlias = str | int
 """A token, or the number before its colon."""

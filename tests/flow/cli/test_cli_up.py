@@ -8,6 +8,7 @@ import signal
 import stat
 import subprocess
 import sys
+import time
 from pathlib import Path
 
 import pytest
@@ -39,11 +40,17 @@ def test_a_native_bot_on_sqlite_imports_no_orm_and_no_framework() -> None:
     assert loaded & {"aiogram", "alembic", "asyncpg", "fastapi", "pydantic", "sqlalchemy"} == set()
 
 
-def test_help_names_every_command() -> None:
-    """How long it takes is a figure (`bench start`): a test would time the machine."""
-    ended = subprocess.run(
-        [sys.executable, "-m", "posthouse.cli.main", "--help"], capture_output=True, text=True, check=True
-    )
+@pytest.mark.alone
+def test_help_is_instant() -> None:
+    """`posthouse --help` takes at most 0.4 s, the best of five on a machine that does other things too."""
+    times = []
+    for _ in range(5):
+        began = time.perf_counter()
+        ended = subprocess.run(
+            [sys.executable, "-m", "posthouse.cli.main", "--help"], capture_output=True, text=True, check=True
+        )
+        times.append(time.perf_counter() - began)
+    assert min(times) <= 0.4
     for command in ("up", "check", "migrate", "new", "sim", "demo", "inbox", "outbox", "jobs", "dead", "lanes"):
         assert f"\n  {command} " in ended.stdout
 
@@ -164,10 +171,16 @@ async def test_a_long_path_gets_a_socket_elsewhere(tmp_path: Path) -> None:
         assert len((await project.command("outbox", "--json")).json) == 1
 
 
-async def test_it_is_small(project: Project) -> None:
-    """At most 120 MB, on the second start; how soon it is ready is a figure (`bench start`)."""
+@pytest.mark.alone
+async def test_it_is_ready_soon_and_small(project: Project) -> None:
+    """Ready within 2 s and at most 120 MB, on the second start (the best of three: others use this machine too)."""
     assert (await project.command("migrate")).code == 0
-    async with project.up() as serving:
-        assert float((await serving.wait_out(r"ready in ([\d.]+) s"))[1]) > 0
-        text = await asyncio.to_thread(Path(f"/proc/{serving.process.pid}/status").read_text)
-        assert int(text.partition("VmRSS:")[2].split()[0]) / 1024 <= 120.0
+    took, sizes = [], []
+    for _ in range(3):
+        async with project.up() as serving:
+            took.append(float((await serving.wait_out(r"ready in ([\d.]+) s"))[1]))
+            text = await asyncio.to_thread(Path(f"/proc/{serving.process.pid}/status").read_text)
+            sizes.append(int(text.partition("VmRSS:")[2].split()[0]) / 1024)
+            await serving.stop()
+    assert min(took) <= 2.0
+    assert max(sizes) <= 120.0
