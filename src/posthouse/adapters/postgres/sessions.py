@@ -107,8 +107,8 @@ async def conflicts(connection: Any, sql: dict[str, str], settlements: Sequence[
 async def write(connection: Any, sql: dict[str, str], all_changes: Sequence[SessionChanges]) -> None:
     """Write what these turns changed, in one statement that compares and sets (S0-26, B-2).
 
-    Raises `SessionMoved` when a session was not where a turn saw it: the transaction is to be undone then. Call it
-    before any lane is locked in the transaction.
+    Raises `SessionMoved` when a session was not where a turn saw it: the transaction is to be undone then. It, or
+    `conflicts`, goes before any lane is locked in the transaction: so all agree on the order.
     """
     if not all_changes:
         return

@@ -230,9 +230,7 @@ class Flow:
 
     def current_record(self, turn: Turn) -> Awaitable[SessionRecord | None]:
         """The person's active session, as it is stored; it may have been moved by this turn already."""
-        strategy = self.policy.strategy
-        lane = user_of(turn) if strategy is Strategy.GLOBAL_USER else turn.lane
-        return newest_of(turn, self.name, owner_in(turn, strategy), lane)
+        return newest_of(turn, self.name, self.owner(turn), self._lane(turn))
 
     def owner(self, turn: Turn) -> Owner:
         """Who a session belongs to when this person does something in this chat."""
