@@ -219,6 +219,18 @@ class SessionsContract:
         assert await successor.turns.settle([ending(lease, made(session()))]) == [False]
         assert await successor.sessions.get("aaaaaaaaaa") is None
 
+    async def test_a_lost_lease_takes_no_neighbour_along(self, store: Store) -> None:
+        """In one batch the others are written, their sessions too; of the lost one nothing is."""
+        store.keep_sessions(BOT)
+        await store.inbox.ingest([update(n, lane=n) for n in (1, 2, 3)])
+        leases = sorted(await store.turns.claim(8, 8), key=lambda lease: lease.lane)
+        leases[1] = msgspec.structs.replace(leases[1], token=leases[1].token + 1_000)
+        records = [session(f"{n:010d}", lane=n, owner=Owner(n, n)) for n in (1, 2, 3)]
+        settlements = [ending(lease, made(record)) for lease, record in zip(leases, records, strict=True)]
+        assert await store.turns.settle(settlements) == [True, False, True]
+        found = await store.sessions.find(SessionFilter(bot_id=BOT))
+        assert {record.id for record in found} == {records[0].id, records[2].id}
+
     async def test_history_is_kept_in_order(self, store: Store) -> None:
         """Transitions and rejects are listed as they came, with reason, detail and format."""
         events = [
